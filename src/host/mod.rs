@@ -1,0 +1,88 @@
+//! What this machine offers: read-only facts, serialisable.
+//!
+//! "Landlock ABI 2, no speculation control" is a JSON file in a test. Nothing
+//! here decides anything; deciding is [`crate::plan`].
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Facts about the machine and the caller that a plan depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Effective uid of the caller.
+    pub uid: u32,
+    /// Effective gid of the caller.
+    pub gid: u32,
+    /// `landlock_create_ruleset(2)` version; 0 where there is none.
+    pub landlock_abi: u32,
+    /// `CONFIG_SECCOMP_FILTER` is there and may be used.
+    pub seccomp: bool,
+    /// PR_GET_MDWE answers (Linux 6.3).
+    pub mdwe: bool,
+    /// PR_SCHED_CORE answers (Linux 5.14, CONFIG_SCHED_CORE, SMT).
+    pub core_scheduling: bool,
+    /// PR_GET_SPECULATION_CTRL for store bypass, then indirect branch; negative errno on failure.
+    pub speculation: [i32; 2],
+    /// Working directory of the caller.
+    pub cwd: PathBuf,
+    /// Names in `/proc` that are no process, in order (only when the policy
+    /// asks for `proc+facts`).
+    pub proc_entries: Vec<String>,
+    /// Processors this process may run on.
+    pub cpus: u32,
+    /// What stands at each host path the policy speaks of.
+    pub paths: BTreeMap<PathBuf, PathFact>,
+}
+
+/// What stands at a host path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathFact {
+    /// Something is there.
+    Found(Found),
+    /// Nothing is there.
+    Missing {
+        /// The deepest ancestor that exists, symbolic links resolved.
+        nearest: PathBuf,
+    },
+    /// It cannot be looked at: the errno, e.g. EACCES, ELOOP.
+    Unreadable(i32),
+}
+
+/// Something at a host path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The path with every symbolic link resolved.
+    pub real: PathBuf,
+    /// The text of the link when the path itself is a symbolic link.
+    pub link: Option<PathBuf>,
+    /// What `real` is.
+    pub kind: Kind,
+    /// Device and inode of `real`, so that the child can tell it opened the same.
+    pub dev: u64,
+    /// Inode number of `real`.
+    pub ino: u64,
+    /// Permission bits of `real`.
+    pub mode: u32,
+    /// Owner of `real`.
+    pub uid: u32,
+    /// Group of `real`.
+    pub gid: u32,
+}
+
+/// File types a rule can meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A character or block device.
+    Device,
+    /// A socket.
+    Socket,
+    /// A FIFO.
+    Fifo,
+}

@@ -1,0 +1,305 @@
+//! What will be done: `Policy` × `Host` → [`Plan`], pure, total, deterministic.
+//!
+//! One file per layer. A plan is complete: the launcher adds descriptors and
+//! memory, never a decision. What cannot be put in force is a [`Refusal`].
+
+use crate::policy::{Network, Weaken};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that will be done, in the order of [`crate::step::Step`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// User and group ids, inside and outside.
+    pub ids: Ids,
+    /// The new root, operation by operation.
+    pub mounts: Mounts,
+    /// Network mode.
+    pub network: Network,
+    /// Host name inside.
+    pub hostname: String,
+    /// Working directory inside.
+    pub cwd: PathBuf,
+    /// The whole environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Limits.
+    pub limits: Limits,
+    /// Process attributes.
+    pub attributes: Attributes,
+    /// The Landlock domain; `None` only under `weaken.no-landlock`.
+    pub landlock: Option<Landlock>,
+    /// The system call filter.
+    pub seccomp: Seccomp,
+    /// What is executed.
+    pub program: Program,
+    /// Weakenings that took effect, with the author's reason.
+    pub weakened: Vec<(Weaken, String)>,
+}
+
+/// The single id map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ids {
+    /// uid inside.
+    pub uid: u32,
+    /// gid inside.
+    pub gid: u32,
+    /// Who the program is on the host.
+    pub outside: Outside,
+}
+
+/// Who the program is on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// The unprivileged caller.
+    Caller {
+        /// Effective uid of the caller, never 0.
+        uid: u32,
+        /// Effective gid of the caller.
+        gid: u32,
+    },
+    /// Started by root: an unused id from this range, chosen at launch.
+    Range {
+        /// First id.
+        first: u32,
+        /// Last id.
+        last: u32,
+    },
+}
+
+/// The new root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mounts {
+    /// `size=` of the root tmpfs, bytes.
+    pub root_bytes: u64,
+    /// `nr_inodes=` of the root tmpfs.
+    pub root_inodes: u64,
+    /// What is made in it, in order. The position is a status frame's `item`.
+    pub ops: Vec<Op>,
+}
+
+/// One operation on the new root. Every `at` is an absolute inside path whose
+/// parent an earlier operation made or a bound tree contains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// mkdir in our own tmpfs.
+    Directory {
+        /// Where.
+        at: PathBuf,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A regular file in our own tmpfs: a mount point when empty.
+    File {
+        /// Where.
+        at: PathBuf,
+        /// Content.
+        text: Vec<u8>,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// symlink in our own tmpfs.
+    Symlink {
+        /// Where.
+        at: PathBuf,
+        /// Link text.
+        target: PathBuf,
+    },
+    /// A fresh tmpfs on an existing directory.
+    Tmpfs {
+        /// Where.
+        at: PathBuf,
+        /// `size=`, bytes.
+        bytes: u64,
+        /// `nr_inodes=`.
+        inodes: u64,
+        /// Permission bits of its root.
+        mode: u32,
+        /// Flags beyond nosuid and nodev.
+        attributes: MountAttributes,
+    },
+    /// A host file or tree on an existing mount point of the same kind.
+    Bind {
+        /// Where.
+        at: PathBuf,
+        /// Absolute host path without symbolic links.
+        source: PathBuf,
+        /// What the child must find there.
+        identity: Identity,
+        /// Flags beyond nosuid (and nodev, but for a device).
+        attributes: MountAttributes,
+        /// A device node: the one mount without nodev.
+        device: bool,
+    },
+    /// An already visible directory bound onto itself, so that it cannot be
+    /// renamed away from under a rule below it.
+    Pin {
+        /// Where.
+        at: PathBuf,
+        /// As the tree around it.
+        attributes: MountAttributes,
+    },
+    /// An empty, inaccessible, read-only thing over something that is hidden.
+    Mask {
+        /// Where.
+        at: PathBuf,
+        /// Directory (else a file).
+        directory: bool,
+    },
+    /// A file of our own tmpfs over something already visible.
+    Cover {
+        /// Where.
+        at: PathBuf,
+        /// Content.
+        text: Vec<u8>,
+    },
+    /// A fresh procfs on an existing directory.
+    Proc {
+        /// Where.
+        at: PathBuf,
+        /// `subset=pid`: nothing but processes.
+        only_pids: bool,
+    },
+    /// A fresh devpts on an existing directory.
+    Devpts {
+        /// Where.
+        at: PathBuf,
+    },
+    /// The mount at this path becomes read-only; later operations on it would fail.
+    Seal {
+        /// Where.
+        at: PathBuf,
+    },
+}
+
+/// Mount flags that differ from rule to rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MountAttributes {
+    /// MOUNT_ATTR_RDONLY.
+    pub read_only: bool,
+    /// MOUNT_ATTR_NOEXEC.
+    pub no_exec: bool,
+}
+
+/// What the child must find when it opens a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// `st_dev`.
+    pub dev: u64,
+    /// `st_ino`.
+    pub ino: u64,
+    /// A directory (else anything but one).
+    pub directory: bool,
+    /// Owner and group: what an id-mapped mount maps when started by root.
+    pub owner: (u32, u32),
+}
+
+/// Limits in the form they are put in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// `setrlimit(2)`: resource number, soft and hard value.
+    pub rlimits: Vec<Rlimit>,
+    /// Kill everything this long after exec.
+    pub wall_time: Option<Duration>,
+    /// Kill everything when the program has written more than this, bytes.
+    pub output: Option<u64>,
+}
+
+/// One resource limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rlimit {
+    /// `RLIMIT_…` as the number of this architecture.
+    pub resource: u32,
+    /// Its name, lower case, without the prefix: `data`.
+    pub name: &'static str,
+    /// Soft limit in the resource's own unit.
+    pub soft: u64,
+    /// Hard limit in the resource's own unit.
+    pub hard: u64,
+}
+
+/// Process attributes beyond limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attributes {
+    /// PR_SET_MDWE.
+    pub mdwe: bool,
+    /// For store bypass, then indirect branch: must PR_SPEC_FORCE_DISABLE be set?
+    pub speculation: [bool; 2],
+    /// PR_SCHED_CORE_CREATE.
+    pub core_scheduling: bool,
+}
+
+/// The Landlock domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landlock {
+    /// ABI of the running kernel.
+    pub abi: u32,
+    /// `handled_access_fs` as the kernel's bits.
+    pub handled_fs: u64,
+    /// `handled_access_net` as the kernel's bits.
+    pub handled_net: u64,
+    /// `scoped` as the kernel's bits.
+    pub scoped: u64,
+    /// Inside path → rights beneath it, kernel's bits. The position is a frame's `item`.
+    pub rules: Vec<(PathBuf, u64)>,
+}
+
+/// The compiled filter and what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seccomp {
+    /// Classic BPF, ready to attach.
+    pub program: Vec<seccompiler::sock_filter>,
+    /// One line per group of system calls with the same answer, stable order,
+    /// for `sandbox plan`.
+    pub summary: Vec<String>,
+}
+
+/// What is executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// As typed; `argv[0]`.
+    pub name: OsString,
+    /// Arguments after `argv[0]`.
+    pub args: Vec<OsString>,
+    /// Inside paths tried in order, as `execvp(3)` does.
+    pub candidates: Vec<PathBuf>,
+}
+
+/// Why a policy cannot be put in force here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What, on which object, why: one sentence, no final period.
+    pub message: String,
+    /// What would help, when we know.
+    pub hint: Option<String>,
+    /// 125, or 126 and 127 when it is the program that cannot be run.
+    pub exit_code: u8,
+}
+
+impl Refusal {
+    /// A refusal with exit code 125.
+    pub fn new(message: impl Into<String>) -> Refusal {
+        Refusal {
+            message: message.into(),
+            hint: None,
+            exit_code: 125,
+        }
+    }
+    /// With advice.
+    pub fn hint(mut self, hint: impl Into<String>) -> Refusal {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,287 @@
+//! What the user asked: the policy's types, and reading it from TOML.
+//!
+//! Nothing here looks at the machine beyond reading the policy files named; what
+//! the machine offers is [`crate::host`], what follows from both is
+//! [`crate::plan`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A whole policy: one value per key of the file format, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// Policy files this one was read from (absolute paths; built-in policies
+    /// are not listed). A file among them that the program may write is refused.
+    pub sources: Vec<PathBuf>,
+    /// The file map: inside path → what it is and what may be done there. The
+    /// most specific path wins; what no rule covers does not exist.
+    pub files: BTreeMap<InsidePath, FileRule>,
+    /// `[process]`.
+    pub process: Process,
+    /// `[network] mode`.
+    pub network: Network,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[syscalls]`.
+    pub syscalls: Syscalls,
+    /// `[weaken]`: token → the author's reason.
+    pub weaken: BTreeMap<Weaken, String>,
+}
+
+/// An absolute, normalised path inside the sandbox: no `.`, no `..`, no NUL, no
+/// doubled or trailing slash.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InsidePath(PathBuf);
+
+impl InsidePath {
+    /// Checks and normalises. The error is a sentence fragment such as
+    /// ``must be absolute``.
+    pub fn new(path: impl AsRef<Path>) -> Result<InsidePath, &'static str> {
+        use std::os::unix::ffi::OsStrExt;
+        use std::path::Component;
+        let path = path.as_ref();
+        if path.as_os_str().as_bytes().contains(&0) {
+            return Err("contains a NUL byte");
+        }
+        if path.as_os_str().len() >= libc::PATH_MAX as usize {
+            return Err("is longer than PATH_MAX");
+        }
+        if !path.is_absolute() {
+            return Err("must be absolute");
+        }
+        let mut normal = PathBuf::from("/");
+        for component in path.components() {
+            match component {
+                Component::RootDir | Component::CurDir => {}
+                Component::ParentDir => return Err("must not contain `..`"),
+                Component::Normal(name) => normal.push(name),
+                Component::Prefix(_) => return Err("must be a Unix path"),
+            }
+        }
+        Ok(InsidePath(normal))
+    }
+
+    /// The path, always absolute.
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for InsidePath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+/// One rule of the file map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRule {
+    /// What is found at the path.
+    pub content: Content,
+    /// What may be done there and below.
+    pub access: Access,
+    /// `optional = true`: a source that does not exist makes the rule vanish
+    /// instead of refusing the run.
+    pub optional: bool,
+    /// `git = "protect"`: the tree is a git work tree; its hooks and
+    /// configuration are read-only, and a linked work tree's repository is
+    /// visible.
+    pub git: bool,
+    /// Where the rule was written, for messages: `strict.toml:12`, `--read`.
+    pub origin: String,
+}
+
+/// What is found at an inside path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: the path is hidden (`"none"`).
+    Nothing,
+    /// The file or tree at this absolute host path.
+    Host(PathBuf),
+    /// A fresh tmpfs, limited in bytes and inodes.
+    Tmpfs {
+        /// `size=` of the file system, bytes.
+        bytes: u64,
+        /// `nr_inodes=` of the file system.
+        inodes: u64,
+    },
+    /// A small file with this text (`text = "…"`).
+    Text(String),
+    /// A symbolic link with this target (`symlink = "…"`).
+    Symlink(PathBuf),
+    /// `/etc/passwd` made from `[process]` (`synthetic = "passwd"`).
+    Passwd,
+    /// `/etc/group` made from `[process]` (`synthetic = "group"`).
+    Group,
+    /// `/etc/hosts` made from `[process] hostname` (`synthetic = "hosts"`).
+    Hosts,
+    /// `/etc/hostname` made from `[process] hostname` (`synthetic = "hostname"`).
+    Hostname,
+    /// A fresh procfs (`"proc"`); with `facts`, the few host-wide files that
+    /// tools such as `top` need are present too, with made-up or harmless content.
+    Proc {
+        /// `"proc+facts"`.
+        facts: bool,
+    },
+    /// A minimal `/dev` with a devpts and `/dev/shm` of its own (`"dev"`);
+    /// `shm_bytes` limits the latter.
+    Dev {
+        /// `size=` of `/dev/shm`, bytes.
+        shm_bytes: u64,
+    },
+}
+
+/// What may be done at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Hidden.
+    None,
+    /// Read files, list directories.
+    Read,
+    /// Read and execute.
+    Exec,
+    /// Read, create, change and remove.
+    Write,
+    /// All of these.
+    WriteExec,
+}
+
+impl Access {
+    /// May files be changed or made?
+    pub fn writes(self) -> bool {
+        matches!(self, Access::Write | Access::WriteExec)
+    }
+    /// May files be executed?
+    pub fn executes(self) -> bool {
+        matches!(self, Access::Exec | Access::WriteExec)
+    }
+    /// The word of the file format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Access::None => "none",
+            Access::Read => "read",
+            Access::Exec => "exec",
+            Access::Write => "write",
+            Access::WriteExec => "write+exec",
+        }
+    }
+}
+
+/// `[process]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// uid inside (never the host's).
+    pub user: u32,
+    /// gid inside.
+    pub group: u32,
+    /// Host name inside.
+    pub hostname: String,
+    /// Working directory; `None` is the caller's own directory where it is
+    /// visible inside, and `/` otherwise.
+    pub cwd: Option<InsidePath>,
+    /// Environment variables set inside.
+    pub env: BTreeMap<String, String>,
+    /// Names of variables let through from the caller where it has them.
+    pub pass_env: Vec<String>,
+    /// `memory-deny-write-execute`: PR_SET_MDWE (Linux 6.3).
+    pub mdwe: bool,
+    /// `speculation = "mitigate"`: store bypass and indirect branches, PR_SET_SPECULATION_CTRL (Linux 4.17, 4.20).
+    pub speculation: bool,
+    /// `core-scheduling = true`: a core cookie of its own, PR_SCHED_CORE (Linux 5.14).
+    pub core_scheduling: bool,
+    /// `host-ids = "FIRST-LAST"`: host uids that runs started by root take, one each.
+    pub host_ids: (u32, u32),
+}
+
+impl Default for Process {
+    fn default() -> Process {
+        Process {
+            user: 1000,
+            group: 1000,
+            hostname: String::from("sandbox"),
+            cwd: None,
+            env: BTreeMap::new(),
+            pass_env: Vec::new(),
+            mdwe: false,
+            speculation: false,
+            core_scheduling: false,
+            // Above every range that useradd, systemd-nspawn, DynamicUser and
+            // subordinate ids use by default, below 2^31.
+            host_ids: (2_000_000_000, 2_000_065_535),
+        }
+    }
+}
+
+/// `[network] mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Network {
+    /// A network namespace with nothing up; only AF_UNIX sockets.
+    #[default]
+    None,
+    /// A network namespace of its own with `lo` up.
+    Loopback,
+    /// The host's network. Needs `weaken.host-network`.
+    Host,
+}
+
+/// `[limits]`; `None` is "not asked".
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// Processes and threads together.
+    pub processes: Option<u64>,
+    /// Processor time.
+    pub cpu_time: Option<Duration>,
+    /// Elapsed time from exec.
+    pub wall_time: Option<Duration>,
+    /// Bytes over standard output and error together.
+    pub output: Option<u64>,
+    /// Bytes a single file may grow to.
+    pub file_size: Option<u64>,
+    /// Descriptors per process.
+    pub open_files: Option<u64>,
+    /// Bytes of a main thread's stack.
+    pub stack: Option<u64>,
+}
+
+/// `[syscalls]`: names and `@groups`, not yet expanded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Syscalls {
+    /// Allowed; anything else answers ENOSYS.
+    pub allow: Vec<String>,
+    /// Answers EPERM, also when allowed above.
+    pub deny: Vec<String>,
+    /// Kills the process, also when allowed or denied above.
+    pub kill: Vec<String>,
+}
+
+/// A named weakening. There is no unnamed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Weaken {
+    /// `host-network`: the program shares the host's network.
+    HostNetwork,
+    /// `no-landlock`: run where the kernel has no Landlock.
+    NoLandlock,
+    /// `new-git-repository`: `git = "protect"` on a directory that is no git
+    /// work tree is accepted; the program may then make a repository there.
+    NewGitRepository,
+}
+
+impl Weaken {
+    /// Every token.
+    pub const ALL: [Weaken; 3] = [
+        Weaken::HostNetwork,
+        Weaken::NoLandlock,
+        Weaken::NewGitRepository,
+    ];
+    /// The key under `[weaken]`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Weaken::HostNetwork => "host-network",
+            Weaken::NoLandlock => "no-landlock",
+            Weaken::NewGitRepository => "new-git-repository",
+        }
+    }
+}
