@@ -9,5 +9,6 @@
 pub mod step;
 pub mod policy;
 pub mod host;
+pub mod bpf;
 pub mod plan;
 pub mod report;

@@ -4,6 +4,8 @@
 //! the machine offers is [`crate::host`], what follows from both is
 //! [`crate::plan`].
 
+pub mod syscalls;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
