@@ -3,6 +3,8 @@
 //! One file per layer. A plan is complete: the launcher adds descriptors and
 //! memory, never a decision. What cannot be put in force is a [`Refusal`].
 
+mod text;
+
 use crate::policy::{Network, Weaken};
 use std::ffi::OsString;
 use std::path::PathBuf;
