@@ -6,6 +6,7 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod escape;
 pub mod step;
 pub mod policy;
 pub mod host;

@@ -4,6 +4,7 @@
 //! memory, never a decision. What cannot be put in force is a [`Refusal`].
 
 pub mod seccomp;
+mod text;
 
 use crate::policy::{Network, Weaken};
 use std::ffi::OsString;

@@ -1,0 +1,247 @@
+//! What can be typed: the options, grouped by subject, and the subcommands.
+//! It holds no logic; what an option means is in `settings.rs`.
+
+use clap::{ArgAction, Args, Parser, Subcommand, value_parser};
+use std::ffi::OsString;
+
+/// Runs a program that nobody trusts on a machine that somebody needs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sandbox",
+    version,
+    override_usage = "sandbox [run] [OPTIONS] [--] PROGRAM [ARG]...\n       \
+                      sandbox plan [OPTIONS] [--] PROGRAM [ARG]...\n       \
+                      sandbox check FILE...\n       \
+                      sandbox policy [NAME]",
+    after_help = "Sizes are whole numbers with B, KiB, MiB, GiB, kB, MB or GB; times with ms, s, m or h;\n\
+                  a limit may be `none`.\n\
+                  Exit code: the program's own; 128+n after signal n; 124 time limit;\n\
+                  125 refused, or a mistake in the policy or the options; 126 cannot execute; 127 not found.",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true,
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub action: Option<Action>,
+    #[command(flatten)]
+    pub run: Run,
+    /// Print the version
+    #[arg(long, short = 'V', action = ArgAction::Version, help_heading = "Output")]
+    version: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Run a program (as without a subcommand)
+    Run(Run),
+    /// Print what would be done, without doing it
+    Plan(Plan),
+    /// Check policy files
+    Check(Check),
+    /// List the built-in policies, or print one
+    Policy(Policy),
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Run {
+    #[command(flatten)]
+    pub setup: Setup,
+    #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
+    pub help: Help,
+    #[command(flatten)]
+    pub words: Words,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Plan {
+    #[command(flatten)]
+    pub setup: Setup,
+    #[command(flatten)]
+    pub help: Help,
+    #[command(flatten)]
+    pub words: Words,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Check {
+    /// Policy files
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<OsString>,
+    #[command(flatten)]
+    pub help: Help,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Policy {
+    /// The built-in policy to print
+    #[arg(value_name = "NAME")]
+    pub name: Option<OsString>,
+    #[command(flatten)]
+    pub help: Help,
+}
+
+#[derive(Debug, Args)]
+pub struct Words {
+    /// The program and its arguments
+    #[arg(
+        value_name = "PROGRAM",
+        required = true,
+        trailing_var_arg = true,
+        hide = true
+    )]
+    pub words: Vec<OsString>,
+}
+
+/// Everything that decides what is put in force.
+#[derive(Debug, Args)]
+pub struct Setup {
+    #[command(flatten)]
+    pub policy: PolicyOptions,
+    #[command(flatten)]
+    pub files: Files,
+    #[command(flatten)]
+    pub process: Process,
+    #[command(flatten)]
+    pub network: Network,
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Policy")]
+pub struct PolicyOptions {
+    /// A built-in policy or a file [default: strict]
+    #[arg(long, short, value_name = "NAME|FILE")]
+    pub policy: Option<OsString>,
+    /// Give up one layer by name, for a reason
+    #[arg(long, value_name = "TOKEN=REASON")]
+    pub weaken: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files")]
+pub struct Files {
+    /// Visible, to be read
+    #[arg(long, value_name = "HOST[:INSIDE]")]
+    pub read: Vec<String>,
+    /// Visible, to be read and executed
+    #[arg(long, value_name = "HOST[:INSIDE]")]
+    pub exec: Vec<String>,
+    /// Visible, to be read and written
+    #[arg(long, value_name = "HOST[:INSIDE]")]
+    pub write: Vec<String>,
+    /// Visible, to be read, written and executed
+    #[arg(long, value_name = "HOST[:INSIDE]")]
+    pub write_exec: Vec<String>,
+    /// An empty directory in memory
+    #[arg(long, value_name = "PATH[:SIZE[:INODES]]")]
+    pub tmpfs: Vec<String>,
+    /// Hidden, inside a visible tree too
+    #[arg(long, value_name = "PATH")]
+    pub hide: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Process")]
+pub struct Process {
+    /// A variable, with a value or with the caller's
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+    /// Working directory inside
+    #[arg(long, value_name = "PATH")]
+    pub cwd: Option<String>,
+    /// User and group id inside
+    #[arg(long, value_name = "UID")]
+    pub user: Option<String>,
+    /// Host name inside
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Pass this open descriptor on, besides 0 to 2
+    #[arg(long, value_name = "N", value_parser = value_parser!(i32).range(3..))]
+    pub fd: Vec<i32>,
+    /// A terminal of its own, for interactive programs
+    #[arg(long)]
+    pub tty: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub struct Network {
+    /// host needs --weaken host-network=REASON
+    #[arg(long, value_name = "none|loopback|host")]
+    pub network: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Memory
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Processes and threads together
+    #[arg(long, value_name = "N")]
+    pub processes: Option<String>,
+    /// Processor time
+    #[arg(long, value_name = "TIME")]
+    pub cpu_time: Option<String>,
+    /// Elapsed time
+    #[arg(long, value_name = "TIME")]
+    pub wall_time: Option<String>,
+    /// Standard output and error together
+    #[arg(long, value_name = "SIZE")]
+    pub output: Option<String>,
+    /// The largest file it may write
+    #[arg(long, value_name = "SIZE")]
+    pub file_size: Option<String>,
+    /// Open descriptors per process
+    #[arg(long, value_name = "N")]
+    pub open_files: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// Write the record of the run as JSON
+    #[arg(long, value_name = "FILE|fd:N")]
+    pub report: Option<OsString>,
+    /// Print layers, facts and verdict on standard error
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Help {
+    /// Print this help
+    #[arg(long, short, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_a_short_line_of_help() {
+        for option in Cli::command().get_arguments() {
+            let help = option.get_help().map(ToString::to_string);
+            let help = help.unwrap_or_else(|| panic!("{} has no help", option.get_id()));
+            assert!(help.len() <= 60, "{help}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The command line: parses, calls the library, prints, chooses the exit code.
+//! It must not isolate anything itself, and uses the public API only.
+
+mod args;
+mod check;
+mod failure;
+mod plan;
+mod policy;
+mod record;
+mod run;
+mod settings;
+mod usage;
+
+use args::{Action, Cli};
+use clap::Parser;
+use failure::Failure;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{Write, stderr, stdout};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+/// Does what the arguments of this process say.
+pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    match act(&words) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            complain(&failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn act(words: &[OsString]) -> Result<u8, Failure> {
+    refuse_closed_streams()?;
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => return usage::answer(&error),
+    };
+    match cli.action {
+        Some(Action::Run(run)) => run::run(&run),
+        Some(Action::Plan(plan)) => plan::plan(&plan),
+        Some(Action::Check(check)) => check::check(&check.files),
+        Some(Action::Policy(policy)) => policy::policy(policy.name.as_deref()),
+        None => {
+            usage::refuse_misplaced_subcommand(words, &cli.run.words.words)?;
+            run::run(&cli.run)
+        }
+    }
+}
+
+/// A program that finds descriptor 0, 1 or 2 closed gets the next file it opens
+/// there, and writes its messages into it.
+fn refuse_closed_streams() -> Result<(), Failure> {
+    let (name, redirection) = match sandbox::stdio_closed_at_start() {
+        None => return Ok(()),
+        Some(0) => ("input", "</dev/null"),
+        Some(1) => ("output", ">/dev/null"),
+        Some(_) => ("error", "2>/dev/null"),
+    };
+    Err(Failure::new(format!("standard {name} is closed"))
+        .hint(format!("redirect it instead: `{redirection}`")))
+}
+
+/// Writes to standard output. Not `print!`: that panics on a closed pipe, and
+/// the buffer behind it takes a descriptor that is not writable for success.
+fn print(text: &str) -> Result<(), Failure> {
+    let written = stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|fd| File::from(fd).write_all(text.as_bytes()));
+    written.map_err(|error| Failure::io("cannot write to standard output", &error))
+}
+
+/// Writes a message to standard error. When that fails there is nobody left to
+/// tell; the exit code still says it.
+fn complain(message: &str) {
+    let _ = stderr().write_all(format!("sandbox: {message}\n").as_bytes());
+}
+
+/// The number in `fd:N`; `None` for anything else.
+fn descriptor(text: &OsStr) -> Option<&str> {
+    text.to_str()?.strip_prefix("fd:")
+}

@@ -1,0 +1,13 @@
+//! `sandbox plan`: prints what would be done.
+//! It must not do any of it.
+
+use super::args;
+use super::failure::Failure;
+use super::settings;
+
+/// The plan's text on standard output.
+pub fn plan(plan: &args::Plan) -> Result<u8, Failure> {
+    let command = settings::command(&plan.setup, &plan.words.words)?;
+    super::print(&command.plan()?.to_string())?;
+    Ok(0)
+}

@@ -1,0 +1,44 @@
+//! `sandbox run`, also without the word: runs a program, writes the record.
+//! It must not start anything before it knows that the record can be written.
+
+use super::args;
+use super::failure::Failure;
+use super::record::Record;
+use super::settings;
+use sandbox::report::{Report, incomplete};
+
+/// Runs the program; the exit code is the one of the record.
+pub fn run(run: &args::Run) -> Result<u8, Failure> {
+    let record = match &run.output.report {
+        Some(place) => Some(Record::open(place, &run.setup.process.fd)?),
+        None => None,
+    };
+    match launch(run) {
+        Ok(report) => {
+            if run.output.verbose {
+                for line in report.text().lines() {
+                    super::complain(line);
+                }
+            }
+            if let Some(record) = record {
+                record.finish(&report.json())?;
+            }
+            Ok(report.exit_code())
+        }
+        Err(failure) => {
+            if let Some(record) = record {
+                let text = incomplete(Some((failure.code, &failure.message)));
+                // The first failure is the one that the exit code stands for.
+                if let Err(second) = record.finish(&text) {
+                    super::complain(&second.message);
+                }
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn launch(run: &args::Run) -> Result<Report, Failure> {
+    let mut command = settings::command(&run.setup, &run.words.words)?;
+    Ok(command.spawn()?.wait_forwarding_signals()?)
+}
