@@ -4,7 +4,24 @@
 //! the machine offers is [`crate::host`], what follows from both is
 //! [`crate::plan`].
 
+// In the order a policy goes through them.
+mod context;
+mod open;
+mod load;
+mod table;
+mod sections;
+mod files;
+mod values;
+pub mod units;
+mod overrides;
+mod builtin;
 pub mod syscalls;
+mod suggest;
+mod error;
+
+pub use builtin::{BUILTIN, builtin};
+pub use context::Context;
+pub use error::Error;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,8 +30,9 @@ use std::time::Duration;
 /// A whole policy: one value per key of the file format, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
-    /// Policy files this one was read from (absolute paths; built-in policies
-    /// are not listed). A file among them that the program may write is refused.
+    /// Policy files this one was read from, without symbolic links, and every
+    /// symbolic link that led to one (absolute paths; built-in policies are not
+    /// listed). Any of them that the program may write is refused.
     pub sources: Vec<PathBuf>,
     /// The file map: inside path → what it is and what may be done there. The
     /// most specific path wins; what no rule covers does not exist.
@@ -29,6 +47,19 @@ pub struct Policy {
     pub syscalls: Syscalls,
     /// `[weaken]`: token → the author's reason.
     pub weaken: BTreeMap<Weaken, String>,
+}
+
+impl Policy {
+    /// The host's network, and nobody said why.
+    fn unexplained_host_network(&self) -> bool {
+        self.network == Network::Host && !self.weaken.contains_key(&Weaken::HostNetwork)
+    }
+}
+
+/// The mistake that goes with it.
+fn unexplained_host_network() -> Error {
+    Error::plain("the host's network needs a reason: `weaken.host-network` is missing")
+        .hint("write `host-network = \"why the program needs it\"` under `[weaken]`")
 }
 
 /// An absolute, normalised path inside the sandbox: no `.`, no `..`, no NUL, no
@@ -184,7 +215,8 @@ pub struct Process {
     pub cwd: Option<InsidePath>,
     /// Environment variables set inside.
     pub env: BTreeMap<String, String>,
-    /// Names of variables let through from the caller where it has them.
+    /// Names of variables let through from the caller where it has them; where
+    /// it has not, the value in `env` counts, if there is one.
     pub pass_env: Vec<String>,
     /// `memory-deny-write-execute`: PR_SET_MDWE (Linux 6.3).
     pub mdwe: bool,

@@ -1,0 +1,263 @@
+//! Decides what every key of a policy means, but for `[files]`, and lays one
+//! file over what it extends: later wins, except that refusals of system calls
+//! add up, so that a restriction is never lost silently.
+//!
+//! It reads no files and looks at nothing but the text and the context.
+
+use super::context::{Context, Unresolved};
+use super::error::{Error, Source, quote};
+use super::table::{Key, Value, entries};
+use super::values;
+use super::{Limits, Policy, Weaken};
+use std::collections::BTreeSet;
+use std::ops::Range;
+use toml::de::{DeTable, DeValue};
+
+/// Keys at the top of a policy.
+pub(super) const TOP: [&str; 8] = [
+    "version", "extends", "files", "process", "network", "limits", "syscalls", "weaken",
+];
+const PROCESS: [&str; 10] = [
+    "user",
+    "group",
+    "hostname",
+    "cwd",
+    "env",
+    "pass-env",
+    "memory-deny-write-execute",
+    "speculation",
+    "core-scheduling",
+    "host-ids",
+];
+const NETWORK: [&str; 1] = ["mode"];
+const LIMITS: [&str; 8] = [
+    "memory",
+    "processes",
+    "cpu-time",
+    "wall-time",
+    "output",
+    "file-size",
+    "open-files",
+    "stack",
+];
+const SYSCALLS: [&str; 3] = ["allow", "deny", "kill"];
+
+/// A policy while its files are laid over each other.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    /// What is known so far.
+    pub policy: Policy,
+    /// `group` as written; without it the group is the user.
+    pub group: Option<u32>,
+    /// The mistake to report if the host's network turns out to be unexplained:
+    /// it points at the line of `mode`.
+    pub host_network: Option<Error>,
+}
+
+impl Draft {
+    /// Lays one file over the draft. `version` and `extends` are behind us.
+    pub fn lay(&mut self, source: &Source, context: &Context, top: &DeTable) -> Result<(), Error> {
+        for (key, value) in entries(top) {
+            if matches!(key.name, "version" | "extends") {
+                continue;
+            }
+            if !TOP.contains(&key.name) {
+                return Err(unknown_at_top(source, &key));
+            }
+            let table = source.table(&key, value)?;
+            if key.name == "files" {
+                let rules = super::files::read(source, context, table)?;
+                self.policy.files.extend(rules);
+                continue;
+            }
+            for (inner, value) in entries(table) {
+                match key.name {
+                    "process" => self.process(source, context, &inner, value)?,
+                    "network" => self.network(source, &inner, value)?,
+                    "limits" => limit(&mut self.policy.limits, source, &inner, value)?,
+                    "syscalls" => self.syscalls(source, &inner, value)?,
+                    _ => self.weaken(source, &inner, value)?,
+                }
+            }
+            if key.name == "process" {
+                self.set_over_passed(table);
+            }
+        }
+        Ok(())
+    }
+
+    fn process(
+        &mut self,
+        source: &Source,
+        context: &Context,
+        key: &Key,
+        value: &Value,
+    ) -> Result<(), Error> {
+        let process = &mut self.policy.process;
+        let wrong = |message: String| source.error(value.span(), message);
+        match key.name {
+            "user" => {
+                process.user = values::id(key.name, source.count(key, value)?).map_err(wrong)?;
+            }
+            "group" => {
+                let id = values::id(key.name, source.count(key, value)?).map_err(wrong)?;
+                self.group = Some(id);
+            }
+            "hostname" => {
+                process.hostname = values::hostname(source.string(key, value)?).map_err(wrong)?;
+            }
+            "cwd" => {
+                let text = source.string(key, value)?;
+                let cwd = context.inside(text).map_err(Unresolved::message);
+                process.cwd = Some(cwd.map_err(wrong)?);
+            }
+            "env" => {
+                for (name, value) in entries(source.table(key, value)?) {
+                    values::variable(name.name)
+                        .map_err(|why| source.error(name.at.clone(), why))?;
+                    let text = source.string(&name, value)?;
+                    values::variable_value(name.name, text)
+                        .map_err(|why| source.error(value.span(), why))?;
+                    process.env.insert(name.name.to_owned(), text.to_owned());
+                }
+            }
+            "pass-env" => {
+                let mut names = Vec::new();
+                for (name, at) in source.strings(key, value)? {
+                    values::variable(name).map_err(|why| source.error(at, why))?;
+                    names.push(name);
+                }
+                process.pass_env.clear();
+                add_new(&mut process.pass_env, names);
+            }
+            "memory-deny-write-execute" => process.mdwe = source.boolean(key, value)?,
+            "speculation" => {
+                let word = source.string(key, value)?;
+                process.speculation = match word {
+                    "mitigate" => true,
+                    "default" => false,
+                    _ => return Err(unknown_value(source, value, word, &["mitigate", "default"])),
+                };
+            }
+            "core-scheduling" => process.core_scheduling = source.boolean(key, value)?,
+            "host-ids" => {
+                process.host_ids = values::id_range(source.string(key, value)?).map_err(wrong)?;
+            }
+            _ => return Err(source.unknown(key, &PROCESS)),
+        }
+        Ok(())
+    }
+
+    /// A value set by this file wins over one let through by an earlier file.
+    /// Where this file has a `pass-env` of its own, the earlier one is gone.
+    fn set_over_passed(&mut self, process: &DeTable) {
+        let mut set = Vec::new();
+        for (key, value) in entries(process) {
+            match (key.name, value.get_ref()) {
+                ("pass-env", _) => return,
+                ("env", DeValue::Table(env)) => set = entries(env),
+                _ => {}
+            }
+        }
+        let set: BTreeSet<&str> = set.iter().map(|(name, _)| name.name).collect();
+        let passed = &mut self.policy.process.pass_env;
+        passed.retain(|name| !set.contains(name.as_str()));
+    }
+
+    fn network(&mut self, source: &Source, key: &Key, value: &Value) -> Result<(), Error> {
+        if key.name != "mode" {
+            return Err(source.unknown(key, &NETWORK));
+        }
+        let word = source.string(key, value)?;
+        self.policy.network = values::network(word)
+            .ok_or_else(|| unknown_value(source, value, word, &values::NETWORKS))?;
+        let mistake = super::unexplained_host_network();
+        self.host_network = Some(Error {
+            hint: mistake.hint,
+            ..source.error(value.span(), mistake.message)
+        });
+        Ok(())
+    }
+
+    fn syscalls(&mut self, source: &Source, key: &Key, value: &Value) -> Result<(), Error> {
+        if !SYSCALLS.contains(&key.name) {
+            return Err(source.unknown(key, &SYSCALLS));
+        }
+        let mut names = Vec::new();
+        for (name, at) in source.strings(key, value)? {
+            values::syscall(name).map_err(|why| source.error(at, why))?;
+            names.push(name);
+        }
+        let syscalls = &mut self.policy.syscalls;
+        match key.name {
+            "allow" => {
+                syscalls.allow.clear();
+                add_new(&mut syscalls.allow, names);
+            }
+            "deny" => add_new(&mut syscalls.deny, names),
+            _ => add_new(&mut syscalls.kill, names),
+        }
+        Ok(())
+    }
+
+    fn weaken(&mut self, source: &Source, key: &Key, value: &Value) -> Result<(), Error> {
+        let Some(token) = Weaken::ALL
+            .into_iter()
+            .find(|token| token.name() == key.name)
+        else {
+            let known = Weaken::ALL.map(Weaken::name);
+            return Err(source.unknown_word(&key.at, "weakening", key.name, &known));
+        };
+        let reason = source.string(key, value)?;
+        values::reason(key.name, reason).map_err(|why| source.error(value.span(), why))?;
+        self.policy.weaken.insert(token, reason.to_owned());
+        Ok(())
+    }
+}
+
+/// Appends the names that are not yet in the list.
+fn add_new(list: &mut Vec<String>, names: Vec<&str>) {
+    let mut known: BTreeSet<String> = list.iter().cloned().collect();
+    for name in names {
+        if known.insert(name.to_owned()) {
+            list.push(name.to_owned());
+        }
+    }
+}
+
+fn limit(limits: &mut Limits, source: &Source, key: &Key, value: &Value) -> Result<(), Error> {
+    if !LIMITS.contains(&key.name) {
+        return Err(source.unknown(key, &LIMITS));
+    }
+    let unit = values::limit_unit(key.name);
+    // Numbers are counts, or bytes; a time without a unit would be a guess.
+    let text = match value.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(_) if unit != values::Unit::Time => source.count(key, value)?.to_string(),
+        _ => return Err(source.mistyped(key, value, unit.wanted())),
+    };
+    values::set_limit(limits, key.name, &text).map_err(|why| source.error(value.span(), why))
+}
+
+fn unknown_value(source: &Source, value: &Value, word: &str, known: &[&str]) -> Error {
+    let at: Range<usize> = value.span();
+    source.unknown_word(&at, "value", word, known)
+}
+
+/// A key that is at home in a section gets told so.
+pub(super) fn unknown_at_top(source: &Source, key: &Key) -> Error {
+    let homes: [(&str, &[&str]); 4] = [
+        ("process", &PROCESS),
+        ("network", &NETWORK),
+        ("limits", &LIMITS),
+        ("syscalls", &SYSCALLS),
+    ];
+    match homes.iter().find(|(_, keys)| keys.contains(&key.name)) {
+        Some((section, _)) => {
+            let message = format!("{} is not a key of the top level", quote(key.name));
+            let error = source.error(key.at.clone(), message);
+            error.hint(format!("it belongs under `[{section}]`"))
+        }
+        None => source.unknown(key, &TOP),
+    }
+}

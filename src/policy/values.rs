@@ -1,0 +1,214 @@
+//! Checks single values, the same for the policy file and the command line.
+//!
+//! Every function is pure and answers a mistake with a sentence; where the value
+//! stood is the caller's to say.
+
+use super::error::quote;
+use super::units::{parse_bytes, parse_count, parse_duration};
+use super::{Limits, Network};
+use std::time::Duration;
+
+/// Words of `[network] mode`.
+pub(super) const NETWORKS: [&str; 3] = ["none", "loopback", "host"];
+
+/// A word of `[network] mode`.
+pub(super) fn network(word: &str) -> Option<Network> {
+    match word {
+        "none" => Some(Network::None),
+        "loopback" => Some(Network::Loopback),
+        "host" => Some(Network::Host),
+        _ => None,
+    }
+}
+
+/// A uid or gid inside.
+pub(super) fn id(key: &str, number: u64) -> Result<u32, String> {
+    match u32::try_from(number) {
+        Ok(0) => Err(format!(
+            "`{key}` must not be 0: programs behave as if they were root, and inside they never are"
+        )),
+        // (uid_t) -1 means "no change" to setresuid(2) and chown(2).
+        Ok(u32::MAX) | Err(_) => Err(format!("`{key}` must be between 1 and 4294967294")),
+        Ok(id) => Ok(id),
+    }
+}
+
+/// `FIRST-LAST`.
+pub(super) fn id_range(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || {
+        format!(
+            "{} is no range of ids; write `FIRST-LAST` with 1 <= FIRST <= LAST <= 4294967293",
+            quote(text)
+        )
+    };
+    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+    // `u32::from_str` takes a sign.
+    let number = |part: &str| match part.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => part.parse::<u32>().map_err(|_| wrong()),
+        false => Err(wrong()),
+    };
+    let (first, last) = (number(first)?, number(last)?);
+    if first == 0 || last > u32::MAX - 2 || first > last {
+        return Err(wrong());
+    }
+    Ok((first, last))
+}
+
+/// A host name: what sethostname(2) takes (64 bytes) and every resolver too.
+pub(super) fn hostname(name: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&name.len());
+    if !fits
+        || !name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+    {
+        return Err(format!(
+            "{} is no host name; use 1 to 64 of the characters A-Z a-z 0-9 `.` `-`",
+            quote(name)
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+/// The name of an environment variable.
+pub(super) fn variable(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err(String::from("the name of a variable is empty"));
+    }
+    if name.contains(['=', '\0']) {
+        return Err(format!(
+            "{} is no name of a variable: it contains `=` or NUL",
+            quote(name)
+        ));
+    }
+    Ok(())
+}
+
+/// The value of an environment variable.
+pub(super) fn variable_value(name: &str, value: &str) -> Result<(), String> {
+    match value.contains('\0') {
+        true => Err(format!("the value of {} contains a NUL byte", quote(name))),
+        false => Ok(()),
+    }
+}
+
+/// The shape of a system call's or group's name; what it means is the plan's.
+pub(super) fn syscall(name: &str) -> Result<(), String> {
+    let bare = name.strip_prefix('@').unwrap_or(name);
+    let known = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    if bare.is_empty() || !bare.bytes().all(known) {
+        return Err(format!(
+            "{} is no name of a system call, nor `@group`",
+            quote(name)
+        ));
+    }
+    Ok(())
+}
+
+/// Why a weakening was asked for.
+pub(super) fn reason(token: &str, reason: &str) -> Result<(), String> {
+    match reason.trim().is_empty() {
+        true => Err(format!("`{token}` needs a reason; the report repeats it")),
+        false => Ok(()),
+    }
+}
+
+/// What a limit is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Time.
+    Time,
+    /// Things.
+    Count,
+}
+
+impl Unit {
+    /// What to write.
+    pub fn wanted(self) -> &'static str {
+        match self {
+            Unit::Bytes => "a size such as \"64MiB\" or \"none\"",
+            Unit::Time => "a duration such as \"10s\" or \"none\"",
+            Unit::Count => "a whole number or \"none\"",
+        }
+    }
+}
+
+/// The unit of a limit.
+pub(super) fn limit_unit(name: &str) -> Unit {
+    match name {
+        "cpu-time" | "wall-time" => Unit::Time,
+        "processes" | "open-files" => Unit::Count,
+        _ => Unit::Bytes,
+    }
+}
+
+/// Sets one limit by its name in the file format; `none` takes it away.
+pub(super) fn set_limit(limits: &mut Limits, name: &str, text: &str) -> Result<(), String> {
+    let none = text == "none";
+    let zero = || {
+        Err(format!(
+            "`{name}` must not be 0; write \"none\" for no limit"
+        ))
+    };
+    if limit_unit(name) == Unit::Time {
+        let time = match none {
+            true => None,
+            false => Some(parse_duration(text)?),
+        };
+        if time == Some(Duration::ZERO) {
+            return zero();
+        }
+        match name {
+            "cpu-time" => limits.cpu_time = time,
+            _ => limits.wall_time = time,
+        }
+        return Ok(());
+    }
+    let number = match limit_unit(name) {
+        _ if none => None,
+        Unit::Count => Some(parse_count(text)?),
+        _ => Some(parse_bytes(text)?),
+    };
+    if number == Some(0) {
+        return zero();
+    }
+    let slot = match name {
+        "memory" => &mut limits.memory,
+        "processes" => &mut limits.processes,
+        "output" => &mut limits.output,
+        "file-size" => &mut limits.file_size,
+        "open-files" => &mut limits.open_files,
+        "stack" => &mut limits.stack,
+        _ => return Err(format!("{} is no limit", quote(name))),
+    };
+    *slot = number;
+    Ok(())
+}
+
+/// Bytes of a tmpfs or of `/dev/shm`. `size=0` means *unlimited* to tmpfs(5).
+pub(super) fn tmpfs_bytes(text: &str) -> Result<u64, String> {
+    match parse_bytes(text)? {
+        0 => Err(String::from(
+            "a tmpfs of 0 bytes would have no limit at all",
+        )),
+        bytes => Ok(bytes),
+    }
+}
+
+/// Inodes of a tmpfs. `nr_inodes=0` means *unlimited* to tmpfs(5).
+pub(super) fn tmpfs_inodes(number: u64) -> Result<u64, String> {
+    match number {
+        0 => Err(String::from(
+            "a tmpfs of 0 inodes would have no limit at all",
+        )),
+        number => Ok(number),
+    }
+}
+
+/// One inode for 16 KiB, as most file systems are made: each inode costs about
+/// 1 KiB of kernel memory that `size=` does not count.
+pub(super) fn default_inodes(bytes: u64) -> u64 {
+    (bytes / 16_384).clamp(64, 1 << 20)
+}
