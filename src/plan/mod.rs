@@ -3,6 +3,9 @@
 //! One file per layer. A plan is complete: the launcher adds descriptors and
 //! memory, never a decision. What cannot be put in force is a [`Refusal`].
 
+pub mod landlock;
+pub mod mounts;
+
 use crate::policy::{Network, Weaken};
 use std::ffi::OsString;
 use std::path::PathBuf;
