@@ -3,6 +3,9 @@
 //! "Landlock ABI 2, no speculation control" is a JSON file in a test. Nothing
 //! here decides anything; deciding is [`crate::plan`].
 
+pub mod git;
+pub mod paths;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,8 +29,8 @@ pub struct Host {
     pub speculation: [i32; 2],
     /// Working directory of the caller.
     pub cwd: PathBuf,
-    /// Names in `/proc` that are no process, in order (only when the policy
-    /// asks for `proc+facts`).
+    /// Names in `/proc` that are no process, in order; a directory's name ends
+    /// in `/` (only when the policy asks for `proc+facts`).
     pub proc_entries: Vec<String>,
     /// Processors this process may run on.
     pub cpus: u32,
@@ -69,6 +72,17 @@ pub struct Found {
     pub uid: u32,
     /// Group of `real`.
     pub gid: u32,
+    /// The symbolic links that lead from the path to `real`, each by a path
+    /// whose parent has none.
+    #[serde(default)]
+    pub via: Vec<PathBuf>,
+    /// Mounts around or below `real` that show the kernel rather than files
+    /// (proc, sysfs, cgroup2, …): mount point and file system type.
+    #[serde(default)]
+    pub kernel_fs: Vec<(PathBuf, String)>,
+    /// Content of a small git file that was asked for.
+    #[serde(default)]
+    pub text: Option<String>,
 }
 
 /// File types a rule can meet.

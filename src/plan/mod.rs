@@ -5,6 +5,8 @@
 
 pub mod seccomp;
 mod text;
+pub mod landlock;
+pub mod mounts;
 
 use crate::policy::{Network, Weaken};
 use std::ffi::OsString;

@@ -1,0 +1,448 @@
+//! Looks at every host path that the file map speaks of, and records what stands there.
+//!
+//! It decides nothing and follows no policy: a path that cannot be looked at is
+//! a fact like any other, and judging facts is the planner's work.
+
+use super::{Found, Kind, PathFact, git};
+use crate::policy::{Content, Policy};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+
+/// Device nodes of the minimal `/dev`, by name.
+pub const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
+
+/// Symbolic links followed before giving up, as the kernel does (ELOOP, path_resolution(7)).
+pub const MAX_LINKS: usize = 40;
+
+/// File systems that show the kernel or the whole machine rather than files.
+/// A tree that contains one is never bound: the program would get host facts,
+/// devices or cgroups along with it.
+const KERNEL_FS: [&str; 17] = [
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "mqueue",
+    "nsfs",
+    "proc",
+    "pstore",
+    "securityfs",
+    "sysfs",
+    "tracefs",
+];
+
+/// Facts about every host path that planning `policy` may ask about.
+///
+/// These are: each source; for a rule below another, its position inside the
+/// tree that the other one binds; the policy files; the program (`program` as
+/// typed, when it contains a slash, relative to `cwd`); the device nodes; and
+/// what `git = "protect"` has to know.
+pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<PathBuf, PathFact> {
+    let mut prober = Prober {
+        mounts: kernel_mounts(),
+        facts: BTreeMap::new(),
+    };
+    for path in &policy.sources {
+        prober.look(path);
+        if let Some(parent) = path.parent() {
+            prober.look(parent);
+        }
+    }
+    let mut inside: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut links: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut trees: Vec<(PathBuf, PathBuf)> = Vec::new();
+    for (at, rule) in &policy.files {
+        let at = at.as_path();
+        inside.insert(at.to_path_buf());
+        match &rule.content {
+            Content::Host(source) => {
+                let Some(found) = prober.look(source) else {
+                    continue;
+                };
+                if let (Some(text), true) = (&found.link, source == at) {
+                    links.push((at.to_path_buf(), text.clone()));
+                }
+                if rule.git {
+                    for path in git::wanted(&found.real) {
+                        prober.look_git(&path);
+                        // Those that become rules are trees for rules below them.
+                        trees.push((path.clone(), path.clone()));
+                        // A rule on the work tree may hold the repository too.
+                        inside.insert(path.clone());
+                        if let Ok(rest) = path.strip_prefix(&found.real) {
+                            inside.insert(at.join(rest));
+                        }
+                    }
+                }
+                trees.push((at.to_path_buf(), found.real));
+            }
+            Content::Symlink(text) => links.push((at.to_path_buf(), text.clone())),
+            Content::Dev { .. } => {
+                for name in DEVICES {
+                    prober.look(&Path::new("/dev").join(name));
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(program) = program {
+        let path = cwd.join(program);
+        let found = prober.look(&path);
+        inside.insert(lexical(&path));
+        if let Some(found) = found {
+            inside.insert(found.real);
+        }
+    }
+    for path in through_links(inside, &links) {
+        for (at, real) in &trees {
+            if let Ok(rest) = path.strip_prefix(at)
+                && !rest.as_os_str().is_empty()
+            {
+                prober.look(&real.join(rest));
+            }
+        }
+    }
+    prober.facts
+}
+
+/// Names in the host's `/proc` that are no process, sorted; a directory's name
+/// ends in `/`. Empty where `/proc` cannot be listed.
+pub fn proc_entries() -> Vec<String> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let mut name = entry.file_name().into_string().ok()?;
+            if name.bytes().all(|byte| byte.is_ascii_digit()) {
+                return None;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                name.push('/');
+            }
+            Some(name)
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+/// `path` with `.` and `..` taken away by their text alone; symbolic links are
+/// not looked at. `..` at the root stays at the root.
+pub fn lexical(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => normal.push(name),
+            Component::ParentDir => {
+                normal.pop();
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    normal
+}
+
+/// Where the link text `target`, found at `link`, points by its text alone.
+pub fn link_target(link: &Path, target: &Path) -> PathBuf {
+    lexical(&link.parent().unwrap_or(Path::new("/")).join(target))
+}
+
+/// The paths, and every further name they get when a prefix of them is one of `links`.
+fn through_links(paths: BTreeSet<PathBuf>, links: &[(PathBuf, PathBuf)]) -> BTreeSet<PathBuf> {
+    let mut all = paths.clone();
+    let mut fresh = paths;
+    for _ in 0..MAX_LINKS {
+        let mut next = BTreeSet::new();
+        for path in &fresh {
+            for (at, text) in links {
+                if let Ok(rest) = path.strip_prefix(at)
+                    && !rest.as_os_str().is_empty()
+                {
+                    let other = link_target(at, text).join(rest);
+                    if !all.contains(&other) {
+                        next.insert(other);
+                    }
+                }
+            }
+        }
+        if next.is_empty() {
+            break;
+        }
+        all.extend(next.iter().cloned());
+        fresh = next;
+    }
+    all
+}
+
+struct Prober {
+    mounts: Vec<(PathBuf, String)>,
+    facts: BTreeMap<PathBuf, PathFact>,
+}
+
+impl Prober {
+    fn look(&mut self, path: &Path) -> Option<Found> {
+        if !self.facts.contains_key(path) {
+            let mut fact = probe(path);
+            if let PathFact::Found(found) = &mut fact {
+                found.kernel_fs = self.kernel_fs(&found.real);
+            }
+            self.facts.insert(path.to_path_buf(), fact);
+        }
+        match self.facts.get(path) {
+            Some(PathFact::Found(found)) => Some(found.clone()),
+            _ => None,
+        }
+    }
+
+    fn look_git(&mut self, path: &Path) {
+        self.look(path);
+        if let Some(PathFact::Found(found)) = self.facts.get_mut(path) {
+            found.text = git::text(path);
+        }
+    }
+
+    /// The mount that `real` lies on and those below it, where they show the kernel.
+    fn kernel_fs(&self, real: &Path) -> Vec<(PathBuf, String)> {
+        let around = self
+            .mounts
+            .iter()
+            .filter(|(at, _)| real.starts_with(at))
+            .max_by_key(|(at, _)| at.components().count());
+        let below = self
+            .mounts
+            .iter()
+            .filter(|(at, _)| at != real && at.starts_with(real));
+        let mut special: Vec<(PathBuf, String)> = around
+            .into_iter()
+            .chain(below)
+            .filter(|(_, kind)| KERNEL_FS.contains(&kind.as_str()))
+            .cloned()
+            .collect();
+        special.sort();
+        special.dedup();
+        special
+    }
+}
+
+fn probe(path: &Path) -> PathFact {
+    let link_metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) => return absent(path, &error),
+    };
+    let link = match link_metadata.file_type().is_symlink() {
+        true => match fs::read_link(path) {
+            Ok(text) => Some(text),
+            Err(error) => return absent(path, &error),
+        },
+        false => None,
+    };
+    let real = match fs::canonicalize(path) {
+        Ok(real) => real,
+        Err(error) => return absent(path, &error),
+    };
+    let metadata = match fs::symlink_metadata(&real) {
+        Ok(metadata) => metadata,
+        Err(error) => return absent(path, &error),
+    };
+    let file_type = metadata.file_type();
+    let kind = if file_type.is_dir() {
+        Kind::Directory
+    } else if file_type.is_file() {
+        Kind::File
+    } else if file_type.is_char_device() || file_type.is_block_device() {
+        Kind::Device
+    } else if file_type.is_socket() {
+        Kind::Socket
+    } else if file_type.is_fifo() {
+        Kind::Fifo
+    } else {
+        // It was swapped for a symbolic link between two looks.
+        return PathFact::Unreadable(libc::ELOOP);
+    };
+    let via = match real == path {
+        true => Vec::new(),
+        false => links_on_the_way(path),
+    };
+    PathFact::Found(Found {
+        real,
+        link,
+        kind,
+        dev: metadata.dev(),
+        ino: metadata.ino(),
+        mode: metadata.mode() & 0o7777,
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        via,
+        kernel_fs: Vec::new(),
+        text: None,
+    })
+}
+
+fn absent(path: &Path, error: &io::Error) -> PathFact {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENOTDIR) => PathFact::Missing {
+            nearest: path
+                .ancestors()
+                .skip(1)
+                .find_map(|ancestor| fs::canonicalize(ancestor).ok())
+                .unwrap_or_else(|| PathBuf::from("/")),
+        },
+        Some(errno) => PathFact::Unreadable(errno),
+        None => PathFact::Unreadable(libc::EIO),
+    }
+}
+
+/// Every symbolic link that resolving `path` reads, each by a path whose parent
+/// has none.
+fn links_on_the_way(path: &Path) -> Vec<PathBuf> {
+    let mut links = Vec::new();
+    let mut done = PathBuf::from("/");
+    let mut todo: Vec<OsString> = Vec::new();
+    let push = |todo: &mut Vec<OsString>, path: &Path| {
+        todo.extend(
+            path.components()
+                .rev()
+                .map(|component| component.as_os_str().to_os_string()),
+        );
+    };
+    push(&mut todo, path);
+    while let Some(name) = todo.pop() {
+        match name.as_bytes() {
+            b"/" => done = PathBuf::from("/"),
+            b"." => {}
+            b".." => {
+                done.pop();
+            }
+            _ => {
+                let next = done.join(&name);
+                match fs::read_link(&next) {
+                    Ok(text) if links.len() < MAX_LINKS => {
+                        links.push(next);
+                        push(&mut todo, &text);
+                    }
+                    _ => done = next,
+                }
+            }
+        }
+    }
+    links
+}
+
+/// Mount points and file system types, from proc_pid_mountinfo(5).
+fn kernel_mounts() -> Vec<(PathBuf, String)> {
+    fs::read("/proc/self/mountinfo")
+        .map(|bytes| parse_mountinfo(&bytes))
+        .unwrap_or_default()
+}
+
+fn parse_mountinfo(bytes: &[u8]) -> Vec<(PathBuf, String)> {
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| {
+            let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+            let separator = fields.iter().position(|field| *field == b"-")?;
+            let kind = String::from_utf8_lossy(fields.get(separator + 1)?).into_owned();
+            Some((unescape(fields.get(4)?), kind))
+        })
+        .collect()
+}
+
+/// Space, tab, newline and backslash stand as `\ooo` in mountinfo.
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let octal = (byte == b'\\' && tail.len() >= 3)
+            .then(|| std::str::from_utf8(&tail[..3]).ok())
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match octal {
+            Some(value) => {
+                plain.push(value);
+                rest = &tail[3..];
+            }
+            None => {
+                plain.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    PathBuf::from(OsString::from_vec(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_path_is_normalised() {
+        assert_eq!(lexical(Path::new("/a/./b/../c")), Path::new("/a/c"));
+        assert_eq!(lexical(Path::new("/../../a")), Path::new("/a"));
+        assert_eq!(
+            link_target(Path::new("/usr/bin/x"), Path::new("../lib/y")),
+            Path::new("/usr/lib/y")
+        );
+    }
+
+    #[test]
+    fn mountinfo_is_read() {
+        let text = b"36 35 0:5 / /mnt/a\\040b rw - proc proc rw\n37 35 0:6 / /x rw shared:1 - ext4 /dev/y rw\nbroken\n";
+        assert_eq!(
+            parse_mountinfo(text),
+            [
+                (PathBuf::from("/mnt/a b"), String::from("proc")),
+                (PathBuf::from("/x"), String::from("ext4")),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_real_tree_is_looked_at() {
+        let base = std::env::temp_dir().join(format!("paths-{}", std::process::id()));
+        fs::create_dir_all(base.join("dir")).unwrap();
+        let base = fs::canonicalize(base).unwrap();
+        fs::write(base.join("dir/file"), "x").unwrap();
+        std::os::unix::fs::symlink("dir", base.join("link")).unwrap();
+        std::os::unix::fs::symlink("loop", base.join("loop")).unwrap();
+        let PathFact::Found(found) = probe(&base.join("link/file")) else {
+            panic!("not found");
+        };
+        assert_eq!(found.real, base.join("dir/file"));
+        assert_eq!(found.link, None);
+        assert_eq!(found.via, [base.join("link")]);
+        assert_eq!(found.kind, Kind::File);
+        let PathFact::Found(found) = probe(&base.join("link")) else {
+            panic!("not found");
+        };
+        assert_eq!(found.link, Some(PathBuf::from("dir")));
+        assert_eq!(
+            probe(&base.join("dir/no/where")),
+            PathFact::Missing {
+                nearest: base.join("dir")
+            }
+        );
+        assert_eq!(probe(&base.join("loop")), PathFact::Unreadable(libc::ELOOP));
+        fs::remove_dir_all(base).unwrap();
+    }
+
+    #[test]
+    fn proc_has_directories_and_files_but_no_process() {
+        let names = proc_entries();
+        assert!(names.iter().any(|name| name == "stat"));
+        assert!(names.iter().any(|name| name == "sys/"));
+        assert!(!names.iter().any(|name| name == "1" || name == "1/"));
+    }
+}

@@ -1,0 +1,146 @@
+//! Looks for ways around the file map: one host file under two names.
+//!
+//! Everything is compared by canonical host path. It changes nothing; it only
+//! refuses. Hard links made before the run are beyond it.
+
+use super::place::Gone;
+use super::quote;
+use super::tree::{Entry, ResolvedFiles, Thing, contains, join};
+use crate::host::{Host, PathFact};
+use crate::plan::Refusal;
+use crate::policy::{Access, Policy};
+use std::path::{Path, PathBuf};
+
+/// Refuses a map in which a narrowed host path has a wider second name, or a
+/// policy file can be written.
+pub(super) fn check(
+    files: &ResolvedFiles,
+    gone: &[Gone],
+    policy: &Policy,
+    host: &Host,
+) -> Result<(), Refusal> {
+    for (at, entry) in files.entries() {
+        narrowed(files, at, entry)?;
+    }
+    for rule in gone {
+        // Nothing is there, so only making it counts.
+        for (at, other) in reaching(files, &rule.host) {
+            if other.access.writes() && at != rule.tree {
+                return Err(Refusal::new(format!(
+                    "cannot keep {} from being created (rule {}): the program may write {} through {} (rule {})",
+                    quote(&rule.at),
+                    rule.origin,
+                    quote(&rule.host),
+                    quote(at),
+                    other.origin
+                )));
+            }
+        }
+    }
+    for source in &policy.sources {
+        for path in policy_paths(source, host) {
+            for (at, entry) in reaching(files, &path) {
+                if entry.access.writes() {
+                    return Err(Refusal::new(format!(
+                        "policy {} lies in {}, which the program may write: it could change its own rules",
+                        quote(source), quote(at)
+                    ))
+                    .hint(format!(
+                        "keep the policy elsewhere, or add a \"read\" rule for it below {}",
+                        quote(at)
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Is what `entry` narrows reachable with more access under another name?
+fn narrowed(files: &ResolvedFiles, at: &Path, entry: &Entry) -> Result<(), Refusal> {
+    let (Some(over), Some((_, around))) = (&entry.over, files.enclosing(at)) else {
+        return Ok(());
+    };
+    if contains(entry.access, around.access) {
+        return Ok(());
+    }
+    let mut protected: Vec<&Path> = vec![&over.host];
+    let mut same = None;
+    if let Thing::Host {
+        source, identity, ..
+    } = &entry.thing
+    {
+        same = Some((identity.dev, identity.ino));
+        if *source != over.host {
+            protected.push(source);
+        }
+    }
+    let refuse = |path: &Path, other_at: &Path, other: &Entry| {
+        Err(Refusal::new(format!(
+            "rule {} allows \"{}\" at {}, but rule {} allows \"{}\" for the same host path {} at {}",
+            entry.origin,
+            entry.access.name(),
+            quote(at),
+            other.origin,
+            other.access.name(),
+            quote(path),
+            quote(other_at)
+        ))
+        .hint(format!("narrow it below {} as well", quote(other_at))))
+    };
+    for path in protected {
+        for (other_at, other) in reaching(files, path) {
+            if other_at != at && !contains(entry.access, other.access) {
+                return refuse(path, other_at, other);
+            }
+        }
+        for (other_at, other) in files.entries() {
+            let Thing::Host {
+                source, identity, ..
+            } = &other.thing
+            else {
+                continue;
+            };
+            let within = source != path && source.starts_with(path) && !other_at.starts_with(at);
+            let twin = other_at != at && same == Some((identity.dev, identity.ino));
+            if (within || twin) && !contains(entry.access, other.access) {
+                return refuse(source, other_at, other);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every entry that shows the host path `path` under some inside name.
+fn reaching<'f>(
+    files: &'f ResolvedFiles,
+    path: &'f Path,
+) -> impl Iterator<Item = (&'f Path, &'f Entry)> {
+    files.entries().filter(move |(at, entry)| {
+        let Thing::Host { source, .. } = &entry.thing else {
+            return false;
+        };
+        path.strip_prefix(source).is_ok_and(|rest| {
+            entry.access != Access::None
+                && files
+                    .governing(&join(at, rest))
+                    .is_some_and(|(governor, _)| governor == *at)
+        })
+    })
+}
+
+/// The host paths that decide what a policy file says: the file, the name in
+/// its directory, and every symbolic link on the way.
+fn policy_paths(source: &Path, host: &Host) -> Vec<PathBuf> {
+    let mut paths = vec![source.to_path_buf()];
+    if let (Some(parent), Some(name)) = (source.parent(), source.file_name())
+        && let Some(PathFact::Found(parent)) = host.paths.get(parent)
+    {
+        paths.push(parent.real.join(name));
+    }
+    if let Some(PathFact::Found(found)) = host.paths.get(source) {
+        paths.push(found.real.clone());
+        paths.extend(found.via.iter().cloned());
+    }
+    paths
+}

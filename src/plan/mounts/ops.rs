@@ -1,0 +1,269 @@
+//! Writes the effective file map down as operations, parents before children.
+//!
+//! Nothing is decided here any more, and no operation makes anything inside a
+//! host tree: only directories that our own tmpfs holds get content.
+
+use super::proc;
+use super::tree::{Entry, ResolvedFiles, Thing};
+use crate::host::Host;
+use crate::plan::{MountAttributes, Mounts, Op};
+use crate::policy::{Access, Policy};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The root tmpfs holds mount points and a few small files; this is what it
+/// gets beyond their sizes.
+const ROOT_BYTES: u64 = 256 * 1024;
+/// Inodes beyond one for each operation.
+const ROOT_INODES: u64 = 64;
+/// A tmpfs accounts whole pages.
+const PAGE: u64 = 4096;
+/// A tmpfs that stands for a hidden directory with visible things in it.
+const HIDDEN_BYTES: u64 = 64 * 1024;
+
+/// The operations for `files`.
+pub(super) fn write(files: &ResolvedFiles, policy: &Policy, host: &Host) -> Mounts {
+    let mut writer = Writer {
+        files,
+        ops: Vec::new(),
+        made: BTreeSet::new(),
+        seals: Vec::new(),
+    };
+    for (at, entry) in files.entries() {
+        writer.entry(at, entry, policy, host);
+    }
+    // The deepest first, the root last of all.
+    while let Some(at) = writer.seals.pop() {
+        writer.ops.push(Op::Seal { at });
+    }
+    writer.ops.push(Op::Seal {
+        at: PathBuf::from("/"),
+    });
+    let text: u64 = writer
+        .ops
+        .iter()
+        .map(|op| match op {
+            Op::File { text, .. } | Op::Cover { text, .. } => {
+                (text.len() as u64).next_multiple_of(PAGE)
+            }
+            _ => 0,
+        })
+        .sum();
+    Mounts {
+        root_bytes: ROOT_BYTES + text,
+        root_inodes: ROOT_INODES + writer.ops.len() as u64,
+        ops: writer.ops,
+    }
+}
+
+struct Writer<'f> {
+    files: &'f ResolvedFiles,
+    ops: Vec<Op>,
+    /// Directories already made, or already pinned.
+    made: BTreeSet<PathBuf>,
+    seals: Vec<PathBuf>,
+}
+
+impl Writer<'_> {
+    fn entry(&mut self, at: &Path, entry: &Entry, policy: &Policy, host: &Host) {
+        let own = entry.over.is_none();
+        let writable = self.holder(at).is_some_and(|(_, holder)| {
+            holder.access.writes() && !matches!(holder.thing, Thing::Hidden)
+        });
+        let at_buf = at.to_path_buf();
+        if entry.thing == Thing::Hidden {
+            return self.hidden(at, own, writable, entry.directory());
+        }
+        self.lead_to(at);
+        let attributes = MountAttributes {
+            read_only: !entry.access.writes(),
+            no_exec: !entry.access.executes(),
+        };
+        match &entry.thing {
+            Thing::Host {
+                source,
+                identity,
+                device,
+            } => {
+                if own {
+                    self.mount_point(at, identity.directory);
+                }
+                self.ops.push(Op::Bind {
+                    at: at_buf,
+                    source: source.clone(),
+                    identity: *identity,
+                    attributes,
+                    device: *device,
+                });
+            }
+            Thing::Tmpfs {
+                bytes,
+                inodes,
+                mode,
+                sealed,
+            } => {
+                if own {
+                    self.mount_point(at, true);
+                }
+                self.ops.push(Op::Tmpfs {
+                    at: at_buf.clone(),
+                    bytes: *bytes,
+                    inodes: *inodes,
+                    mode: *mode,
+                    attributes: MountAttributes {
+                        read_only: false,
+                        ..attributes
+                    },
+                });
+                if *sealed {
+                    self.seals.push(at_buf);
+                }
+            }
+            Thing::File(text) if own && !writable => self.ops.push(Op::File {
+                at: at_buf,
+                text: text.clone(),
+                mode: 0o444,
+            }),
+            Thing::File(text) => {
+                // In a tree that the program may write, only a mount keeps the
+                // file what it is.
+                if own {
+                    self.mount_point(at, false);
+                }
+                self.ops.push(Op::Cover {
+                    at: at_buf,
+                    text: text.clone(),
+                });
+            }
+            Thing::Link(target) => self.ops.push(Op::Symlink {
+                at: at_buf,
+                target: target.clone(),
+            }),
+            Thing::Proc { facts } => {
+                if own {
+                    self.mount_point(at, true);
+                }
+                proc::write(at, *facts, policy, host, &mut self.ops);
+            }
+            Thing::Devpts => {
+                if own {
+                    self.mount_point(at, true);
+                }
+                self.ops.push(Op::Devpts { at: at_buf });
+            }
+            Thing::Hidden => {}
+        }
+    }
+
+    fn hidden(&mut self, at: &Path, own: bool, writable: bool, directory: bool) {
+        let children = self.files.has_children(at);
+        if own && !writable {
+            // What nobody makes does not exist; only what leads to a rule below
+            // is made, and can be passed through but not listed.
+            if children {
+                self.lead_to(at);
+                self.made.insert(at.to_path_buf());
+                self.ops.push(Op::Directory {
+                    at: at.to_path_buf(),
+                    mode: 0o111,
+                });
+            }
+            return;
+        }
+        self.lead_to(at);
+        if own {
+            self.mount_point(at, true);
+        }
+        if !children {
+            self.ops.push(Op::Mask {
+                at: at.to_path_buf(),
+                directory,
+            });
+            return;
+        }
+        self.ops.push(Op::Tmpfs {
+            at: at.to_path_buf(),
+            bytes: HIDDEN_BYTES,
+            inodes: ROOT_INODES,
+            mode: 0o111,
+            attributes: MountAttributes {
+                read_only: false,
+                no_exec: true,
+            },
+        });
+        self.seals.push(at.to_path_buf());
+    }
+
+    fn mount_point(&mut self, at: &Path, directory: bool) {
+        let at = at.to_path_buf();
+        self.ops.push(match directory {
+            true => Op::Directory { at, mode: 0o755 },
+            false => Op::File {
+                at,
+                text: Vec::new(),
+                mode: 0o444,
+            },
+        });
+    }
+
+    /// The entry whose mount holds the parent of `at`; `None` is the root tmpfs.
+    fn holder(&self, at: &Path) -> Option<(PathBuf, &Entry)> {
+        let (above, entry) = self.files.enclosing(at)?;
+        let mounted = match entry.thing {
+            // A hidden place of our own that nobody could write to was never mounted.
+            Thing::Hidden => {
+                entry.over.is_some()
+                    || self.holder(above).is_some_and(|(_, holder)| {
+                        holder.access.writes() && !matches!(holder.thing, Thing::Hidden)
+                    })
+            }
+            _ => true,
+        };
+        match mounted {
+            true => Some((above.to_path_buf(), entry)),
+            false => self.holder(above),
+        }
+    }
+
+    /// Makes the directories between the mount that holds `at` and `at` itself,
+    /// and pins them where the program could rename them: rename(2) of a mount
+    /// point answers EBUSY.
+    fn lead_to(&mut self, at: &Path) {
+        let (base, in_host_tree, pinned) = match self.holder(at) {
+            None => (PathBuf::from("/"), false, None),
+            Some((base, holder)) => {
+                let pinned = (holder.access.writes() && holder.access != Access::None).then_some(
+                    MountAttributes {
+                        read_only: false,
+                        no_exec: !holder.access.executes(),
+                    },
+                );
+                let host = matches!(holder.thing, Thing::Host { .. });
+                (base, host, pinned)
+            }
+        };
+        let mut between: Vec<&Path> = at
+            .ancestors()
+            .skip(1)
+            .take_while(|ancestor| *ancestor != base)
+            .collect();
+        between.reverse();
+        for directory in between {
+            if !self.made.insert(directory.to_path_buf()) {
+                continue;
+            }
+            if !in_host_tree {
+                self.ops.push(Op::Directory {
+                    at: directory.to_path_buf(),
+                    mode: 0o755,
+                });
+            }
+            if let Some(attributes) = pinned {
+                self.ops.push(Op::Pin {
+                    at: directory.to_path_buf(),
+                    attributes,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Laws of the mount plan, over random file maps on random host trees.
+
+mod mounts_host;
+
+use mounts_host::{Node, Tree, host, nothing, rule, tmpfs};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use sandbox::host::PathFact;
+use sandbox::plan::mounts::{ResolvedFiles, resolve};
+use sandbox::plan::{Mounts, Op, landlock};
+use sandbox::policy::{Access, Content, FileRule, InsidePath, Network, Policy};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
+
+const CASES: u32 = 2_500;
+
+/// Paths of up to `depth` names over a small alphabet, below `base`.
+fn all_paths(base: &str, depth: usize) -> Vec<PathBuf> {
+    let mut paths = vec![PathBuf::from(base)];
+    let mut last = paths.clone();
+    for _ in 0..depth {
+        last = last
+            .iter()
+            .flat_map(|path| ["a", "b"].map(|name| path.join(name)))
+            .collect();
+        paths.extend(last.iter().cloned());
+    }
+    paths
+}
+
+fn path(base: &'static str, depth: usize) -> impl Strategy<Value = PathBuf> {
+    prop::collection::vec(prop::sample::select(vec!["a", "b"]), 0..=depth).prop_map(move |names| {
+        names
+            .iter()
+            .fold(PathBuf::from(base), |path, name| path.join(name))
+    })
+}
+
+fn tree(links: bool) -> impl Strategy<Value = Tree> {
+    let node = prop_oneof![
+        5 => Just(Node::Directory),
+        2 => Just(Node::File(0o644, None)),
+        if links { 3 } else { 0 } => prop_oneof![
+            path("/h", 3),
+            Just(PathBuf::from("a")),
+            Just(PathBuf::from("../b")),
+            Just(PathBuf::from("/h/../../h/a")),
+        ].prop_map(Node::Link),
+    ];
+    prop::collection::vec((path("/h", 4), node), 2..14).prop_map(|nodes| {
+        let mut tree = Tree::new(&["/h/"]);
+        for (path, node) in nodes {
+            // Only below directories, and never in place of something else.
+            let free = path
+                .ancestors()
+                .skip(1)
+                .all(|parent| matches!(tree.get(parent), None | Some(Node::Directory)));
+            if free && tree.get(&path).is_none() {
+                tree.put(&path, node);
+            }
+        }
+        tree
+    })
+}
+
+fn access() -> impl Strategy<Value = Access> {
+    prop::sample::select(vec![
+        Access::Read,
+        Access::Exec,
+        Access::Write,
+        Access::WriteExec,
+    ])
+}
+
+/// Half of the host rules name the place they stand at.
+fn file_rule() -> impl Strategy<Value = (PathBuf, FileRule)> {
+    let at = prop_oneof![3 => path("/h", 4), 1 => path("/i", 3)];
+    (at, path("/h", 3), access(), 0..10u8, any::<bool>()).prop_map(
+        |(at, other, access, choice, optional)| {
+            let mut rule = match choice {
+                0..=4 if at.starts_with("/h") => host(at.to_str().unwrap(), access),
+                0..=5 => host(other.to_str().unwrap(), access),
+                6 | 7 => nothing(),
+                8 => tmpfs(access),
+                _ => rule(Content::Text(String::from("x")), Access::Read),
+            };
+            rule.optional = optional;
+            (at, rule)
+        },
+    )
+}
+
+fn map() -> impl Strategy<Value = BTreeMap<PathBuf, FileRule>> {
+    prop::collection::vec(file_rule(), 1..7).prop_map(|rules| rules.into_iter().collect())
+}
+
+fn plan(rules: &BTreeMap<PathBuf, FileRule>, tree: &Tree) -> Option<(Mounts, ResolvedFiles)> {
+    let mut policy = Policy::default();
+    for (at, rule) in rules {
+        policy
+            .files
+            .insert(InsidePath::new(at).unwrap(), rule.clone());
+    }
+    let host = tree.host(all_paths("/h", 5).into_iter().chain(all_paths("/i", 5)));
+    resolve(&policy, &host, OsStr::new("x")).ok()
+}
+
+/// Runs `test` until enough maps were accepted, so that no law holds for want of examples.
+fn law<S: Strategy>(strategy: S, at_least: u32, test: impl Fn(S::Value) -> Option<()>) {
+    let accepted = Cell::new(0);
+    let config = Config {
+        cases: CASES,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new(config)
+        .run(&strategy, |value| {
+            if test(value).is_some() {
+                accepted.set(accepted.get() + 1);
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert!(
+        accepted.get() >= at_least,
+        "only {} of {CASES} maps were accepted",
+        accepted.get()
+    );
+}
+
+fn real(tree: &Tree, path: &Path) -> Option<PathBuf> {
+    match tree.fact(path) {
+        PathFact::Found(found) => Some(found.real),
+        _ => None,
+    }
+}
+
+/// The rules that name something, by the words of the file format alone. For
+/// trees without links.
+fn effective(rules: &BTreeMap<PathBuf, FileRule>, tree: &Tree) -> BTreeMap<PathBuf, FileRule> {
+    let mut kept: BTreeMap<PathBuf, FileRule> = BTreeMap::new();
+    for (at, rule) in rules {
+        let above = at
+            .ancestors()
+            .skip(1)
+            .find_map(|path| kept.get_key_value(path));
+        let there = match (&rule.content, above) {
+            (Content::Host(source), _) => tree.get(source).is_some(),
+            (Content::Nothing, Some((above, over))) => match &over.content {
+                Content::Host(source) => tree
+                    .get(&source.join(at.strip_prefix(above).unwrap()))
+                    .is_some(),
+                _ => true,
+            },
+            _ => true,
+        };
+        if there {
+            kept.insert(at.clone(), rule.clone());
+        }
+    }
+    kept
+}
+
+#[test]
+fn the_most_specific_rule_wins() {
+    law((tree(false), map()), 250, |(tree, rules)| {
+        let (_, files) = plan(&rules, &tree)?;
+        let kept = effective(&rules, &tree);
+        for path in all_paths("/h", 5).into_iter().chain(all_paths("/i", 4)) {
+            let naive = path
+                .ancestors()
+                .find_map(|ancestor| kept.get(ancestor))
+                .map(|rule| rule.access);
+            assert_eq!(files.access_at(&path), naive, "{}", path.display());
+        }
+        Some(())
+    });
+}
+
+fn allows(wide: Access, narrow: Access) -> bool {
+    (wide != Access::None || narrow == Access::None)
+        && (wide.writes() || !narrow.writes())
+        && (wide.executes() || !narrow.executes())
+}
+
+#[test]
+fn a_further_restriction_never_widens() {
+    let extra = (prop_oneof![path("/h", 4), path("/i", 4)], any::<bool>());
+    law(
+        (tree(true), map(), extra),
+        250,
+        |(tree, rules, (at, hide))| {
+            let (_, before) = plan(&rules, &tree)?;
+            let mut more = rules.clone();
+            if more.contains_key(&at) {
+                return None;
+            }
+            let new = if hide {
+                nothing()
+            } else {
+                // The same file, read-only.
+                let (above, over) = at.ancestors().find_map(|path| rules.get_key_value(path))?;
+                let Content::Host(source) = &over.content else {
+                    return None;
+                };
+                if over.access == Access::None {
+                    return None;
+                }
+                let source = real(&tree, source)?.join(at.strip_prefix(above).unwrap());
+                host(source.to_str().unwrap(), Access::Read)
+            };
+            more.insert(at, new);
+            let (_, after) = plan(&more, &tree)?;
+            for path in all_paths("/h", 5).into_iter().chain(all_paths("/i", 5)) {
+                let wide = before.access_at(&path).unwrap_or(Access::None);
+                let narrow = after.access_at(&path).unwrap_or(Access::None);
+                assert!(
+                    allows(wide, narrow),
+                    "{}: {wide:?} {narrow:?}",
+                    path.display()
+                );
+            }
+            Some(())
+        },
+    );
+}
+
+enum Mount {
+    Own,
+    Host { source: PathBuf, writable: bool },
+    Closed,
+}
+
+/// Does the operations one by one on paper, as the kernel would.
+fn replay(mounts: &Mounts, tree: &Tree) {
+    let mut made: BTreeSet<PathBuf> = BTreeSet::from(["/".into()]);
+    let mut on: BTreeMap<PathBuf, Mount> = BTreeMap::from([("/".into(), Mount::Own)]);
+    let covering = |on: &BTreeMap<PathBuf, Mount>, path: &Path| -> PathBuf {
+        path.ancestors()
+            .find(|ancestor| on.contains_key(*ancestor))
+            .unwrap()
+            .to_path_buf()
+    };
+    let seals = mounts
+        .ops
+        .iter()
+        .position(|op| matches!(op, Op::Seal { .. }));
+    for (position, op) in mounts.ops.iter().enumerate() {
+        let at = match op {
+            Op::Directory { at, .. }
+            | Op::File { at, .. }
+            | Op::Symlink { at, .. }
+            | Op::Tmpfs { at, .. }
+            | Op::Bind { at, .. }
+            | Op::Pin { at, .. }
+            | Op::Mask { at, .. }
+            | Op::Cover { at, .. }
+            | Op::Proc { at, .. }
+            | Op::Devpts { at }
+            | Op::Seal { at } => at,
+        };
+        assert!(at.is_absolute() && !at.components().any(|part| part == Component::ParentDir));
+        assert_eq!(seals.unwrap() <= position, matches!(op, Op::Seal { .. }));
+        match op {
+            Op::Directory { .. } | Op::File { .. } | Op::Symlink { .. } => {
+                let parent = at.parent().unwrap();
+                assert!(made.contains(parent), "no parent for {op:?}");
+                assert!(
+                    matches!(on[&covering(&on, parent)], Mount::Own),
+                    "made outside our own tmpfs: {op:?}"
+                );
+                assert!(made.insert(at.clone()), "twice: {op:?}");
+                continue;
+            }
+            Op::Seal { .. } => {
+                assert!(matches!(on[at], Mount::Own), "{op:?}");
+                continue;
+            }
+            _ => {}
+        }
+        // A mount needs something to stand on, and hides nothing mounted before.
+        assert!(
+            !on.keys().any(|other| other != at && other.starts_with(at)),
+            "{op:?}"
+        );
+        let below = covering(&on, at);
+        let pin = match &on[&below] {
+            Mount::Own => {
+                assert!(made.contains(at), "nothing to mount on: {op:?}");
+                None
+            }
+            Mount::Closed => panic!("mounted on a mask: {op:?}"),
+            Mount::Host { source, writable } => {
+                assert_ne!(below, *at, "mounted twice: {op:?}");
+                let position = source.join(at.strip_prefix(&below).unwrap());
+                match tree.get(&position) {
+                    None => panic!("nothing on the host to mount on: {op:?}"),
+                    Some(Node::Link(_)) => panic!("mounted on a link: {op:?}"),
+                    Some(node) => {
+                        let directory = *node == Node::Directory;
+                        match op {
+                            Op::Bind { identity, .. } => assert_eq!(identity.directory, directory),
+                            Op::Mask {
+                                directory: wants, ..
+                            } => assert_eq!(*wants, directory),
+                            Op::Cover { .. } => assert!(!directory),
+                            _ => assert!(directory),
+                        }
+                    }
+                }
+                if *writable {
+                    // Rename is stopped by mount points only.
+                    assert_eq!(at.parent().unwrap(), below, "can be renamed away: {op:?}");
+                }
+                Some(Mount::Host {
+                    source: position,
+                    writable: *writable,
+                })
+            }
+        };
+        let mount = match op {
+            Op::Bind {
+                source, attributes, ..
+            } => {
+                assert_eq!(real(tree, source).as_ref(), Some(source), "{op:?}");
+                Mount::Host {
+                    source: source.clone(),
+                    writable: !attributes.read_only,
+                }
+            }
+            Op::Pin { .. } => pin.unwrap_or(Mount::Own),
+            Op::Tmpfs { .. } => {
+                made.insert(at.clone());
+                Mount::Own
+            }
+            _ => Mount::Closed,
+        };
+        on.insert(at.clone(), mount);
+    }
+    assert_eq!(mounts.ops.last(), Some(&Op::Seal { at: "/".into() }));
+}
+
+#[test]
+fn nothing_is_made_in_a_host_tree_and_no_mount_can_be_renamed_away() {
+    law((tree(true), map()), 250, |(tree, rules)| {
+        let (mounts, files) = plan(&rules, &tree)?;
+        assert_eq!(plan(&rules, &tree), Some((mounts.clone(), files)));
+        replay(&mounts, &tree);
+        Some(())
+    });
+}
+
+#[test]
+fn landlock_grants_no_writing_where_no_rule_does() {
+    law((tree(true), map()), 250, |(tree, rules)| {
+        let (_, files) = plan(&rules, &tree)?;
+        for abi in 1..=9 {
+            let domain = landlock::resolve(&files, Network::None, abi).unwrap();
+            for (at, rights) in &domain.rules {
+                assert_eq!(rights & !domain.handled_fs, 0);
+                // WRITE_FILE and EXECUTE, landlock.h.
+                let access = files.access_at(at).unwrap_or(Access::None);
+                assert!(rights & 2 == 0 || access.writes());
+                assert!(rights & 1 == 0 || access.executes());
+            }
+        }
+        assert_eq!(landlock::resolve(&files, Network::None, 0), None);
+        Some(())
+    });
+}
