@@ -13,3 +13,18 @@ pub mod host;
 pub mod bpf;
 pub mod plan;
 pub mod report;
+mod wire;
+mod sys;
+mod launch;
+mod child;
+mod supervise;
+mod command;
+mod error;
+
+pub use command::{Command, Sandbox, Stdio};
+pub use error::Error;
+pub use supervise::Child;
+#[doc(hidden)]
+pub use sys::inherited::inherited_writable_fd;
+#[doc(hidden)]
+pub use sys::start::stdio_closed_at_start;

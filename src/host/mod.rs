@@ -5,13 +5,17 @@
 
 pub mod git;
 pub mod paths;
+mod kernel;
+
+use crate::policy::{Content, Policy};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 /// Facts about the machine and the caller that a plan depends on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// Effective uid of the caller.
     pub uid: u32,
@@ -34,8 +38,28 @@ pub struct Host {
     pub proc_entries: Vec<String>,
     /// Processors this process may run on.
     pub cpus: u32,
+    /// Values of the variables named by `pass-env`, where the caller has them.
+    pub env: BTreeMap<String, OsString>,
+    /// Hard limits of the caller by resource number: nobody can ask for more.
+    pub hard_limits: BTreeMap<u32, u64>,
     /// What stands at each host path the policy speaks of.
     pub paths: BTreeMap<PathBuf, PathFact>,
+}
+
+impl Host {
+    /// Looks at this machine with the eyes of one policy and program: only what
+    /// the plan will ask about.
+    pub fn probe(policy: &Policy, program: &OsStr) -> Host {
+        let mut host = Host::kernel_facts(policy);
+        let by_path = program.as_encoded_bytes().contains(&b'/');
+        let path = by_path.then(|| Path::new(program));
+        host.paths = paths::facts(policy, path, &host.cwd);
+        let facts = |content: &Content| matches!(content, Content::Proc { facts: true });
+        if policy.files.values().any(|rule| facts(&rule.content)) {
+            host.proc_entries = paths::proc_entries();
+        }
+        host
+    }
 }
 
 /// What stands at a host path.

@@ -3,12 +3,17 @@
 //! One file per layer. A plan is complete: the launcher adds descriptors and
 //! memory, never a decision. What cannot be put in force is a [`Refusal`].
 
-pub mod seccomp;
-mod text;
 pub mod landlock;
 pub mod mounts;
+pub mod seccomp;
+mod attributes;
+mod env;
+mod ids;
+mod limits;
+mod text;
 
-use crate::policy::{Network, Weaken};
+use crate::host::Host;
+use crate::policy::{Network, Policy, Weaken};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,10 +41,117 @@ pub struct Plan {
     pub landlock: Option<Landlock>,
     /// The system call filter.
     pub seccomp: Seccomp,
+    /// The program's file on the host, when it was named by path: only for messages.
+    pub host_program: Option<PathBuf>,
+    /// The program gets a pty of its own.
+    pub tty: bool,
     /// What is executed.
     pub program: Program,
     /// Weakenings that took effect, with the author's reason.
     pub weakened: Vec<(Weaken, String)>,
+}
+
+impl Plan {
+    /// What follows from a policy on a machine, or why nothing does. Pure: the same
+    /// three arguments give the same plan.
+    pub fn resolve(policy: &Policy, host: &Host, invocation: &Invocation) -> Result<Plan, Refusal> {
+        if !host.seccomp {
+            return Err(Refusal::new(
+                "this kernel takes no system call filter (CONFIG_SECCOMP_FILTER), or a filter around this process refuses seccomp(2)",
+            )
+            .hint("there is no weaker form: run on a kernel, or in a container, that has it"));
+        }
+        let (mounts, files) = mounts::resolve(policy, host, &invocation.program)?;
+        let mut weakened = network_weakened(policy)?;
+        for token in &files.weakened {
+            weakened.push((
+                *token,
+                policy.weaken.get(token).cloned().unwrap_or_default(),
+            ));
+        }
+        let landlock = landlock::resolve(&files, policy.network, host.landlock_abi);
+        if landlock.is_none() {
+            weakened.push((Weaken::NoLandlock, without_landlock(policy)?));
+        }
+        let env = env::resolve(&policy.process, host);
+        let cwd = working_directory(policy, host, &files);
+        let path = env.iter().find(|(name, _)| name == "PATH");
+        let candidates = mounts::candidates(
+            &invocation.program,
+            path.map(|(_, value)| value.as_os_str()),
+            &cwd,
+            host,
+        );
+        let by_path = invocation.program.as_encoded_bytes().contains(&b'/');
+        Ok(Plan {
+            ids: ids::resolve(policy, host)?,
+            mounts,
+            network: policy.network,
+            hostname: policy.process.hostname.clone(),
+            cwd,
+            env,
+            limits: limits::resolve(&policy.limits, host),
+            attributes: attributes::resolve(&policy.process, host)?,
+            landlock,
+            seccomp: seccomp::resolve(&policy.syscalls, policy.network, invocation.tty)?,
+            host_program: by_path.then(|| host.cwd.join(&invocation.program)),
+            tty: invocation.tty,
+            program: Program {
+                name: invocation.program.clone(),
+                args: invocation.args.clone(),
+                candidates,
+            },
+            weakened,
+        })
+    }
+}
+
+fn network_weakened(policy: &Policy) -> Result<Vec<(Weaken, String)>, Refusal> {
+    if policy.network != Network::Host {
+        return Ok(Vec::new());
+    }
+    match policy.weaken.get(&Weaken::HostNetwork) {
+        Some(reason) => Ok(vec![(Weaken::HostNetwork, reason.clone())]),
+        None => Err(
+            Refusal::new("the host's network is asked for without a reason").hint(
+                "say why: `host-network = \"…\"` in `[weaken]`, or `--weaken host-network=…`",
+            ),
+        ),
+    }
+}
+
+fn without_landlock(policy: &Policy) -> Result<String, Refusal> {
+    policy
+        .weaken
+        .get(&Weaken::NoLandlock)
+        .cloned()
+        .ok_or_else(|| {
+            Refusal::new(
+                "this kernel has no Landlock (Linux 5.13 with CONFIG_SECURITY_LANDLOCK, and `landlock` in the `lsm=` boot parameter), or a filter around this process refuses its calls",
+            )
+            .hint("run on a kernel that has it, or accept the mounts alone: `no-landlock = \"why\"` in `[weaken]`")
+        })
+}
+
+/// The policy's directory, or the caller's own where it is visible, or `/`.
+fn working_directory(policy: &Policy, host: &Host, files: &mounts::ResolvedFiles) -> PathBuf {
+    match &policy.process.cwd {
+        Some(cwd) => cwd.as_path().to_owned(),
+        None => files
+            .visible(&host.cwd)
+            .unwrap_or_else(|| PathBuf::from("/")),
+    }
+}
+
+/// What is to be run, as the caller typed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// A path (with a `/`) or a name for the sandbox's PATH.
+    pub program: OsString,
+    /// Arguments after `argv[0]`.
+    pub args: Vec<OsString>,
+    /// A pty of its own.
+    pub tty: bool,
 }
 
 /// The single id map.

@@ -37,6 +37,8 @@ fn plan() -> Plan {
         hard,
     };
     Plan {
+        host_program: None,
+        tty: false,
         ids: Ids {
             uid: 1000,
             gid: 1000,

@@ -298,24 +298,22 @@ pub enum Weaken {
     HostNetwork,
     /// `no-landlock`: run where the kernel has no Landlock.
     NoLandlock,
-    /// `new-git-repository`: `git = "protect"` on a directory that is no git
-    /// work tree is accepted; the program may then make a repository there.
-    NewGitRepository,
+    /// `writable-git`: `git = "protect"` is accepted where it cannot hold whole.
+    /// Where there is no repository the program may make one; in a plain one it
+    /// may write `.git` itself, where names that do not exist yet (`commondir`)
+    /// would make git read another configuration.
+    WritableGit,
 }
 
 impl Weaken {
     /// Every token.
-    pub const ALL: [Weaken; 3] = [
-        Weaken::HostNetwork,
-        Weaken::NoLandlock,
-        Weaken::NewGitRepository,
-    ];
+    pub const ALL: [Weaken; 3] = [Weaken::HostNetwork, Weaken::NoLandlock, Weaken::WritableGit];
     /// The key under `[weaken]`.
     pub fn name(self) -> &'static str {
         match self {
             Weaken::HostNetwork => "host-network",
             Weaken::NoLandlock => "no-landlock",
-            Weaken::NewGitRepository => "new-git-repository",
+            Weaken::WritableGit => "writable-git",
         }
     }
 }

@@ -130,6 +130,8 @@ impl Tree {
             cwd: "/work".into(),
             proc_entries: Vec::new(),
             cpus: 2,
+            env: BTreeMap::new(),
+            hard_limits: BTreeMap::new(),
             paths,
         }
     }

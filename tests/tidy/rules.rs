@@ -14,24 +14,40 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     ("plan", &["policy", "host", "bpf", "step", "escape"]),
     ("sys", &[]),
     ("wire", &["step"]),
-    ("image", &["step", "sys"]),
+    // The image is what the launcher makes and the child reads.
     (
         "launch",
         &[
-            "plan", "policy", "image", "wire", "step", "sys", "child", "escape",
+            "plan", "policy", "wire", "step", "sys", "child", "report", "escape",
         ],
     ),
-    ("child", &["image", "wire", "step", "sys"]),
+    ("child", &["launch::image", "wire", "step", "sys"]),
     (
         "supervise",
-        &["plan", "policy", "wire", "report", "step", "sys", "escape"],
+        &[
+            "launch", "plan", "policy", "wire", "report", "step", "sys", "escape", "Error",
+        ],
     ),
     ("report", &["escape"]),
+    ("error", &["plan", "policy"]),
+    // The library's face: it calls each phase in turn.
+    (
+        "command",
+        &[
+            "policy",
+            "host",
+            "plan",
+            "launch",
+            "supervise",
+            "sys",
+            "Error",
+        ],
+    ),
     ("cli", &[]),
 ];
 
-/// Where `unsafe` may stand.
-pub const UNSAFE: [&str; 2] = ["src/sys/", "src/launch/clone.rs"];
+/// Where `unsafe` may stand: `sys`, and the clone calls.
+pub const UNSAFE: [&str; 3] = ["src/sys/", "src/launch/clone.rs", "src/child/payload.rs"];
 
 /// Words that allocate, format, print or panic, and so have no place after
 /// `clone3`. Indexing may panic too, and is left to the reader.

@@ -11,7 +11,7 @@
 //! next. But git must be able to write `.git` itself, and whoever can do that can
 //! add `.git/commondir` (git then reads another repository's config), or remove
 //! `.git/HEAD` and lay out a bare repository around it. Neither name can be
-//! covered by a mount. So this case needs `weaken.new-git-repository`, like a
+//! covered by a mount. So this case needs `weaken.writable-git`, like a
 //! directory without any repository.
 //!
 //! In a linked work tree (`.git` is a file) none of this is possible: the shared
@@ -51,8 +51,8 @@ pub(super) fn expand(policy: &Policy, host: &Host) -> Result<(Rules, Vec<Weaken>
             host,
             rules: &mut rules,
         };
-        if work_tree.protect(policy)? && !weakened.contains(&Weaken::NewGitRepository) {
-            weakened.push(Weaken::NewGitRepository);
+        if work_tree.protect(policy)? && !weakened.contains(&Weaken::WritableGit) {
+            weakened.push(Weaken::WritableGit);
         }
     }
     Ok((rules, weakened))
@@ -67,7 +67,7 @@ struct WorkTree<'w> {
 }
 
 impl WorkTree<'_> {
-    /// True when the protection needed `new-git-repository`.
+    /// True when the protection needed `writable-git`.
     fn protect(&mut self, policy: &Policy) -> Result<bool, Refusal> {
         let dot_git = self.tree.real.join(".git");
         let found = match fact(self.host, &dot_git)? {
@@ -107,11 +107,11 @@ impl WorkTree<'_> {
     }
 
     fn weaken(&self, policy: &Policy, why: &str, instead: &str) -> Result<bool, Refusal> {
-        match policy.weaken.contains_key(&Weaken::NewGitRepository) {
+        match policy.weaken.contains_key(&Weaken::WritableGit) {
             true => Ok(true),
             false => Err(self.refuse(why).hint(format!(
                 "{instead}, or accept it: weaken.{} = \"why\"",
-                Weaken::NewGitRepository.name()
+                Weaken::WritableGit.name()
             ))),
         }
     }

@@ -1,0 +1,32 @@
+//! Step `ids`: waits for the parent's id maps, and takes the ids.
+
+use super::Failure;
+use super::stage::{Cloned, Mapped, Stage};
+use crate::launch::image::Image;
+use crate::step::Step;
+use crate::sys::{Errno, fd, process, socket};
+use crate::wire::{FRAME_BYTES, Frame};
+
+pub(super) fn enter(stage: Stage<Cloned>, image: &Image) -> Result<Stage<Mapped>, Failure> {
+    let mut buffer = [0; FRAME_BYTES];
+    let bytes =
+        socket::receive(image.control, &mut buffer, true).map_err(Failure::at(Step::Ids, 0))?;
+    // End of file: the parent is gone, and with it the reason to exist.
+    if buffer.get(..bytes).and_then(Frame::decode) != Some(Frame::Go) {
+        return Err(Failure::at(Step::Ids, 0)(Errno::EPIPE));
+    }
+    let (uid, gid) = image.ids;
+    process::set_ids(uid, gid).map_err(Failure::at(Step::Ids, 1))?;
+    // Changing ids made the process undumpable, and its files in /proc root's.
+    process::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0).map_err(Failure::at(Step::Ids, 2))?;
+    // The time namespace of processes cloned from here on. Its offsets can be
+    // written only before the first of them exists, and only while the host's
+    // /proc is still visible.
+    process::unshare(libc::CLONE_NEWTIME).map_err(Failure::at(Step::Ids, 3))?;
+    let offsets =
+        fd::open_write(c"/proc/self/timens_offsets").map_err(Failure::at(Step::Ids, 4))?;
+    let written = fd::write_all(offsets, image.time_offsets.to_bytes());
+    fd::close(offsets);
+    written.map_err(Failure::at(Step::Ids, 5))?;
+    Ok(stage.next())
+}

@@ -1,0 +1,125 @@
+//! After clone3, before execve: the isolation steps, in order.
+//!
+//! Nothing here allocates, formats or panics: after a raw clone from a threaded
+//! parent any lock of the process may be held for ever. Failures leave as fixed
+//! frames; the parent writes the sentence.
+
+mod ids;
+mod mounts;
+mod root;
+mod net;
+mod payload;
+mod limits;
+mod caps;
+mod no_new_privs;
+mod landlock;
+mod verify;
+mod seccomp;
+mod exec;
+mod reap;
+mod stage;
+
+pub(crate) use limits::{ITEM_CORE_SCHEDULING, ITEM_MDWE};
+pub(crate) use verify::QUESTIONS;
+
+use crate::launch::image::Image;
+use crate::step::Step;
+use crate::sys::{Errno, fd, process};
+use crate::wire::Frame;
+use payload::Role;
+
+/// Exit code of a child that could not go on; nobody but the parent sees it.
+const GAVE_UP: i32 = 125;
+
+/// A step failed: which item of the plan, and why.
+struct Failure {
+    step: Step,
+    item: u32,
+    errno: Errno,
+}
+
+impl Failure {
+    /// For `map_err`: the item that failed.
+    fn at(step: Step, item: usize) -> impl Fn(Errno) -> Failure {
+        move |errno| Failure {
+            step,
+            item: item as u32,
+            errno,
+        }
+    }
+}
+
+/// The whole of the child's life. Called once, in the process that clone3 made.
+pub(crate) fn main(image: &Image) -> ! {
+    for (first, last) in &image.close {
+        if let Err(errno) = fd::close_range(*first, *last) {
+            give_up(
+                image,
+                Failure {
+                    step: Step::Sanitize,
+                    item: 0,
+                    errno,
+                },
+            );
+        }
+    }
+    match isolate(image) {
+        Ok(never) => match never {},
+        Err(failure) => give_up(image, failure),
+    }
+}
+
+/// The steps. Each consumes what the one before it returned; two in the wrong
+/// order do not compile.
+fn isolate(image: &Image) -> Result<std::convert::Infallible, Failure> {
+    let mapped = ids::enter(stage::cloned(), image)?;
+    let mounted = mounts::build(mapped, image)?;
+    done(image, Step::Mounts, image.ops.len());
+    let rooted = root::enter(mounted)?;
+    done(image, Step::Root, 0);
+    let named = net::configure(rooted, image)?;
+    done(image, Step::Net, 0);
+    let split = match payload::split(named, image)? {
+        Role::Init(program) => reap::run(image, program),
+        Role::Payload(split) => split,
+    };
+    done(image, Step::Payload, 0);
+    let limited = limits::set(split, image)?;
+    done(image, Step::Limits, image.rlimits.len());
+    let uncapped = caps::drop_all(limited)?;
+    done(image, Step::Caps, 0);
+    let settled = no_new_privs::set(uncapped)?;
+    done(image, Step::NoNewPrivs, 0);
+    let confined = landlock::restrict(settled, image)?;
+    let rules = image
+        .landlock
+        .as_ref()
+        .map_or(0, |landlock| landlock.rules.len());
+    done(image, Step::Landlock, rules);
+    let verified = verify::ask(confined, image)?;
+    done(image, Step::Verify, 0);
+    let filtered = seccomp::attach(verified, image)?;
+    done(image, Step::Seccomp, image.filter.len());
+    Err(exec::execute(filtered, image))
+}
+
+/// Says that a step is done. A parent that is gone needs no answer: the control
+/// socket's end is noticed by pid 1.
+fn done(image: &Image, step: Step, item: usize) {
+    let frame = Frame::Done {
+        step,
+        item: item as u32,
+    };
+    // Silence is failure: a frame that cannot be sent makes the parent refuse.
+    let _ = fd::write_all(image.status, &frame.encode());
+}
+
+fn give_up(image: &Image, failure: Failure) -> ! {
+    let frame = Frame::Failed {
+        step: failure.step,
+        item: failure.item,
+        errno: failure.errno as i32,
+    };
+    let _ = fd::write_all(image.status, &frame.encode());
+    process::exit(GAVE_UP)
+}

@@ -1,0 +1,72 @@
+//! Facts about the kernel and the caller: a dozen cheap calls, no files read.
+//!
+//! Files such as `/proc/sys/…` are read only to explain a failure, after it.
+
+use super::Host;
+use crate::policy::Policy;
+use crate::sys::{landlock, process, seccomp};
+use std::collections::BTreeMap;
+
+/// Resources a policy can limit.
+const LIMITED: [u32; 7] = [
+    libc::RLIMIT_DATA,
+    libc::RLIMIT_NPROC,
+    libc::RLIMIT_CPU,
+    libc::RLIMIT_FSIZE,
+    libc::RLIMIT_NOFILE,
+    libc::RLIMIT_STACK,
+    libc::RLIMIT_CORE,
+];
+
+impl Host {
+    /// Looks at the kernel and the caller; `paths` and `proc_entries` stay empty.
+    pub(crate) fn kernel_facts(policy: &Policy) -> Host {
+        let speculation = |control: libc::c_ulong| {
+            process::prctl(libc::PR_GET_SPECULATION_CTRL, control, 0, 0, 0)
+                .unwrap_or_else(|errno| -(errno as i32))
+        };
+        Host {
+            uid: nix::unistd::geteuid().as_raw(),
+            gid: nix::unistd::getegid().as_raw(),
+            landlock_abi: landlock::abi(),
+            seccomp: seccomp::available(),
+            mdwe: process::prctl(process::PR_GET_MDWE, 0, 0, 0, 0).is_ok(),
+            core_scheduling: core_scheduling(),
+            speculation: [speculation(0), speculation(1)],
+            cwd: std::env::current_dir().unwrap_or_default(),
+            proc_entries: Vec::new(),
+            cpus: cpus(),
+            env: policy
+                .process
+                .pass_env
+                .iter()
+                .filter_map(|name| Some((name.clone(), std::env::var_os(name)?)))
+                .collect(),
+            hard_limits: LIMITED
+                .iter()
+                .filter_map(|resource| Some((*resource, process::limit(*resource).ok()?.1)))
+                .collect(),
+            paths: BTreeMap::new(),
+        }
+    }
+}
+
+/// PR_SCHED_CORE_GET wants a place for the cookie, and answers EINVAL without
+/// CONFIG_SCHED_CORE, ENODEV without SMT, EFAULT (a null place) where it works.
+fn core_scheduling() -> bool {
+    let answer = process::prctl(process::PR_SCHED_CORE, process::PR_SCHED_CORE_GET, 0, 0, 0);
+    matches!(answer, Ok(_) | Err(crate::sys::Errno::EFAULT))
+}
+
+/// Processors this process may run on. Not `available_parallelism`: that reads
+/// the cgroup files of the host, which the program will not see.
+fn cpus() -> u32 {
+    let this = nix::unistd::Pid::from_raw(0);
+    let Ok(set) = nix::sched::sched_getaffinity(this) else {
+        return 1;
+    };
+    let count = (0..nix::sched::CpuSet::count())
+        .filter(|cpu| set.is_set(*cpu) == Ok(true))
+        .count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

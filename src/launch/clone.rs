@@ -1,0 +1,47 @@
+//! The clone calls of the parent: the only places outside `sys` where a process
+//! is made, and so where "child-safe calls only" begins.
+//!
+//! It decides nothing about what the child does.
+
+use super::image::Image;
+use crate::sys::{Errno, clone, process};
+use std::os::fd::OwnedFd;
+
+/// pid and pidfd of a new process.
+pub(super) type Born = (libc::pid_t, OwnedFd);
+
+/// Clones the process that isolates itself and becomes the sandbox's pid 1, with
+/// signals blocked around it: the child starts with every signal blocked, and no
+/// handler of the caller runs in it.
+pub(super) fn launcher(image: &Image, flags: libc::c_int) -> Result<Born, Errno> {
+    let before = process::set_signal_mask(u64::MAX)?;
+    // SAFETY: the child goes straight to `child::main`, which keeps to child-safe
+    // calls and never returns.
+    let side = unsafe { clone::clone_with_pidfd(flags) };
+    if let Ok(clone::Side::Child) = side {
+        crate::child::main(image);
+    }
+    process::set_signal_mask(before)?;
+    parent(side?)
+}
+
+/// Clones a process that does nothing in a user namespace of its own, until it is
+/// killed.
+pub(super) fn idler() -> Result<Born, Errno> {
+    // SAFETY: the child only waits, and never returns.
+    let side = unsafe { clone::clone_with_pidfd(libc::CLONE_NEWUSER) }?;
+    if let clone::Side::Child = side {
+        loop {
+            let _ = process::poll(&mut [], None);
+        }
+    }
+    parent(side)
+}
+
+fn parent(side: clone::Side) -> Result<Born, Errno> {
+    match side {
+        clone::Side::Parent { pid, pidfd } => Ok((pid, pidfd)),
+        // Both callers above never come back from the child's side.
+        clone::Side::Child => process::exit(125),
+    }
+}

@@ -1,0 +1,377 @@
+//! Numbers turned into sentences: what failed, on which object, why, and what
+//! would help. Looks at the machine only after a failure.
+
+use crate::child;
+use crate::plan::{Op, Outside, Plan, Refusal};
+use crate::policy::Network;
+use crate::report::Layer;
+use crate::step::Step;
+use crate::sys::Errno;
+use std::path::Path;
+
+/// For `map_err`: a call of the parent's that failed.
+pub(super) fn parent(what: &'static str) -> impl Fn(Errno) -> Refusal {
+    move |errno| Refusal::new(format!("cannot {what}: {}", errno.desc()))
+}
+
+/// clone3 itself failed: the namespaces.
+pub(super) fn namespaces(errno: Errno, plan: &Plan) -> Refusal {
+    let what = match plan.network {
+        Network::Host => "user, mount, pid, ipc, uts and cgroup namespaces",
+        _ => "user, mount, pid, net, ipc, uts and cgroup namespaces",
+    };
+    let refusal = Refusal::new(format!("cannot create the {what}: {}", errno.desc()));
+    match errno {
+        Errno::ENOSPC | Errno::EUSERS => refusal.hint(
+            "a limit in `/proc/sys/user/` is reached or 0: see `max_user_namespaces` there",
+        ),
+        Errno::EPERM | Errno::EACCES => refusal.hint(namespaces_forbidden()),
+        Errno::ENOSYS => refusal.hint(
+            "a system call filter around this process refuses clone3 (a container's seccomp profile, most often): run outside the container, or with a profile that allows user namespaces",
+        ),
+        Errno::EINVAL => refusal.hint("this kernel lacks one of the namespaces: see CONFIG_USER_NS and its like in its configuration"),
+        Errno::EAGAIN => refusal.hint("the limit of processes of this user is reached: see `ulimit -u`"),
+        _ => refusal,
+    }
+}
+
+/// Which of the known switches forbids user namespaces here.
+fn namespaces_forbidden() -> String {
+    let is = |path: &str, value: &str| {
+        std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value)
+    };
+    if is(
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+    ) {
+        String::from(
+            "AppArmor restricts unprivileged user namespaces here: install a profile for `sandbox` with the rule `userns,`, or set `kernel.apparmor_restrict_unprivileged_userns=0`",
+        )
+    } else if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+        String::from("set `kernel.unprivileged_userns_clone=1` (sysctl)")
+    } else if is("/proc/sys/user/max_user_namespaces", "0") {
+        String::from("set `user.max_user_namespaces` above 0 (sysctl)")
+    } else {
+        String::from(
+            "user namespaces are refused around this process: a container's seccomp profile, a security module, or a chroot",
+        )
+    }
+}
+
+/// An id map could not be written.
+pub(super) fn map_failure(name: &str, error: &std::io::Error) -> Refusal {
+    let refusal = Refusal::new(format!(
+        "cannot map ids into the user namespace (`{name}`): {}",
+        reason(error)
+    ));
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => refusal.hint(namespaces_forbidden()),
+        std::io::ErrorKind::NotFound => {
+            refusal.hint("the new process is gone, or `/proc` is not mounted where `sandbox` runs")
+        }
+        _ => refusal,
+    }
+}
+
+/// The system's words without Rust's `(os error N)`.
+fn reason(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+/// A step inside failed.
+pub(super) fn failure(step: Step, item: usize, errno: Errno, plan: &Plan) -> Refusal {
+    if step == Step::Exec {
+        return cannot_execute(item, errno, plan);
+    }
+    let (what, hint) = match step {
+        Step::Sanitize => (String::from("cannot close inherited descriptors"), None),
+        Step::Ids => ids(item),
+        Step::Mounts => mounts(item, errno, plan),
+        Step::Root => (String::from("cannot make the new root the root"), None),
+        Step::Net => net(item, plan),
+        Step::Payload => payload(item, plan),
+        Step::Limits => limits(item, plan),
+        Step::Caps => (String::from("cannot drop the capabilities"), None),
+        Step::NoNewPrivs => (String::from("cannot set no_new_privs"), None),
+        Step::Landlock => landlock(item, plan),
+        Step::Verify => {
+            let question = child::QUESTIONS.get(item).unwrap_or(&"an unknown claim");
+            (format!("the kernel does not confirm that {question}"), None)
+        }
+        Step::Seccomp => (
+            String::from("cannot attach the system call filter"),
+            Some(String::from(
+                "the kernel needs CONFIG_SECCOMP_FILTER, and a filter around this process must allow seccomp(2)",
+            )),
+        ),
+        Step::Cgroup | Step::Exec => (String::from("failed"), None),
+    };
+    let refusal = Refusal::new(format!(
+        "{what}: {} (step {}, item {item})",
+        errno.desc(),
+        step.name()
+    ));
+    match hint {
+        Some(hint) => refusal.hint(hint),
+        None => refusal,
+    }
+}
+
+type What = (String, Option<String>);
+
+fn ids(item: usize) -> What {
+    let what = match item {
+        0 => "the parent went away before the ids were mapped",
+        1 => "cannot take the mapped ids",
+        2 => "cannot become dumpable",
+        3 => "cannot create the time namespace (Linux 5.6, CONFIG_TIME_NS)",
+        _ => "cannot set the offsets of the time namespace",
+    };
+    (what.to_owned(), None)
+}
+
+fn mounts(item: usize, errno: Errno, plan: &Plan) -> What {
+    let Some(op) = plan.mounts.ops.get(item) else {
+        let hint = matches!(errno, Errno::EPERM | Errno::EACCES).then(namespaces_forbidden);
+        return (String::from("cannot make the new root"), hint);
+    };
+    let at = |path: &Path| path.display().to_string().escape_debug().to_string();
+    match op {
+        Op::Directory { at: path, .. } => (format!("cannot make the directory `{}`", at(path)), None),
+        Op::File { at: path, .. } => (format!("cannot make the file `{}`", at(path)), None),
+        Op::Symlink { at: path, .. } => (format!("cannot make the link `{}`", at(path)), None),
+        Op::Tmpfs { at: path, .. } => (format!("cannot mount tmpfs on `{}`", at(path)), None),
+        Op::Bind { at: path, source, .. } => {
+            let hint = match errno {
+                Errno::ESTALE => Some(String::from("it was replaced while the sandbox was being prepared: try again")),
+                Errno::ELOOP => Some(String::from("a directory on its path became a symbolic link while the sandbox was being prepared: try again")),
+                _ => None,
+            };
+            (format!("cannot mount `{}` on `{}`", at(source), at(path)), hint)
+        }
+        Op::Pin { at: path, .. } => (format!("cannot pin `{}`", at(path)), None),
+        Op::Mask { at: path, .. } => (format!("cannot hide `{}`", at(path)), None),
+        Op::Cover { at: path, .. } => (format!("cannot cover `{}`", at(path)), None),
+        Op::Proc { at: path, .. } => (
+            format!("cannot mount proc on `{}`", at(path)),
+            (errno == Errno::EPERM).then(|| String::from(
+                "the kernel allows a new procfs only where the old one is not masked: inside a container, unmask `/proc` (podman: `--security-opt unmask=/proc/*`), or drop `/proc` from `[files]`",
+            )),
+        ),
+        Op::Devpts { at: path } => (format!("cannot mount devpts on `{}`", at(path)), None),
+        Op::Seal { at: path } => (format!("cannot make `{}` read-only", at(path)), None),
+    }
+}
+
+fn net(item: usize, plan: &Plan) -> What {
+    let what = match item {
+        0 => format!(
+            "cannot set the host name `{}`",
+            plan.hostname.escape_debug()
+        ),
+        1 => String::from("cannot clear the domain name"),
+        _ => String::from("cannot bring up the loopback interface"),
+    };
+    (what, None)
+}
+
+fn payload(item: usize, plan: &Plan) -> What {
+    match item {
+        0 => (String::from("cannot become undumpable"), None),
+        1 => (String::from("cannot start the program's process"), None),
+        2 => (String::from("cannot start a new session"), None),
+        3 => (
+            String::from("cannot make a new session keyring"),
+            Some(String::from(
+                "a filter around this process may refuse keyctl(2)",
+            )),
+        ),
+        4 => (
+            String::from("cannot make a terminal"),
+            Some(String::from(
+                "`--tty` needs `\"/dev\" = \"dev\"` in the policy",
+            )),
+        ),
+        5 => (
+            String::from("cannot set standard input, output and error"),
+            None,
+        ),
+        6 => (
+            String::from("cannot pass a descriptor named by `--fd`"),
+            None,
+        ),
+        _ => (
+            format!(
+                "cannot enter the working directory `{}`",
+                plan.cwd.display().to_string().escape_debug()
+            ),
+            Some(String::from(
+                "no rule of the policy makes it visible, or it may not be searched: set `cwd`",
+            )),
+        ),
+    }
+}
+
+fn limits(item: usize, plan: &Plan) -> What {
+    let what = match plan.limits.rlimits.get(item) {
+        Some(limit) => format!("cannot set the limit {}={}", limit.name, limit.soft),
+        None if item == child::ITEM_MDWE => {
+            String::from("cannot deny memory that is writable and executable")
+        }
+        None if item == child::ITEM_CORE_SCHEDULING => {
+            String::from("cannot take a core of its own")
+        }
+        None => String::from("cannot mitigate speculation"),
+    };
+    (what, None)
+}
+
+fn landlock(item: usize, plan: &Plan) -> What {
+    let rule = plan
+        .landlock
+        .as_ref()
+        .and_then(|landlock| landlock.rules.get(item));
+    let what = match rule {
+        Some((path, _)) => format!("cannot add the Landlock rule for `{}`", path.display()),
+        None => String::from("cannot enter the Landlock domain"),
+    };
+    (what, None)
+}
+
+/// execve failed for every candidate.
+fn cannot_execute(item: usize, errno: Errno, plan: &Plan) -> Refusal {
+    let name = plan.program.name.to_string_lossy();
+    let name = name.escape_debug();
+    let refuse = |code, message: String| Refusal {
+        message,
+        hint: None,
+        exit_code: code,
+    };
+    let by_path = plan.program.name.as_encoded_bytes().contains(&b'/');
+    match errno {
+        Errno::ENOENT if by_path => {
+            let refusal = refuse(
+                126,
+                format!("cannot execute `{name}`: its interpreter does not exist in the sandbox"),
+            );
+            match plan.host_program.as_deref().and_then(interpreter) {
+                Some(interpreter) => refusal.hint(format!(
+                    "it asks for `{}`: install it, or make it visible with `--exec`",
+                    interpreter.escape_debug()
+                )),
+                None => refusal,
+            }
+        }
+        Errno::ENOENT => refuse(
+            127,
+            format!(
+                "program `{name}` not found in {}",
+                plan.program
+                    .candidates
+                    .iter()
+                    .filter_map(|path| path.parent())
+                    .map(|path| format!("`{}`", path.display().to_string().escape_debug()))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        )
+        .hint("these are the directories of PATH inside the sandbox: name the program by its path, or set PATH with `--env`"),
+        errno => {
+            let path = plan
+                .program
+                .candidates
+                .get(item)
+                .map_or_else(|| name.to_string(), |path| path.display().to_string());
+            let refusal = refuse(
+                126,
+                format!("cannot execute `{}`: {}", path.escape_debug(), errno.desc()),
+            );
+            match errno {
+                Errno::ENOEXEC => refusal.hint(
+                    "it is no program for this machine; a script needs `#!` and its interpreter on the first line",
+                ),
+                Errno::EACCES => refusal.hint(
+                    "the policy's rule for it must include `exec`, and its permission bits must let this user execute it",
+                ),
+                _ => refusal,
+            }
+        }
+    }
+}
+
+/// The interpreter a script (`#!`) or dynamic program (PT_INTERP) asks for. Best
+/// effort, for a hint.
+fn interpreter(program: &Path) -> Option<String> {
+    use std::io::Read;
+    let mut head = Vec::new();
+    let file = std::fs::File::open(program).ok()?;
+    file.take(4096).read_to_end(&mut head).ok()?;
+    if let Some(line) = head.strip_prefix(b"#!") {
+        let line = line.split(|byte| *byte == b'\n').next()?;
+        let word = line
+            .split(|byte| matches!(byte, b' ' | b'\t'))
+            .find(|word| !word.is_empty())?;
+        return Some(String::from_utf8_lossy(word).into_owned());
+    }
+    if !head.starts_with(b"\x7fELF") {
+        return None;
+    }
+    // The interpreter's path stands near the start of every linker's output.
+    let start = head
+        .windows(5)
+        .position(|window| window == b"/lib/" || window == b"/lib6")?;
+    let end = head[start..].iter().position(|byte| *byte == 0)? + start;
+    Some(String::from_utf8_lossy(&head[start..end]).into_owned())
+}
+
+/// The ids as the parent wrote them.
+pub(super) fn ids_layer(plan: &Plan, claimed: Option<u32>) -> Layer {
+    let (uid, gid) = match (plan.ids.outside, claimed) {
+        (Outside::Caller { uid, gid }, _) => (uid, gid),
+        (Outside::Range { .. }, claimed) => {
+            let id = claimed.unwrap_or_default();
+            (id, id)
+        }
+    };
+    Layer {
+        step: Step::Ids.name(),
+        detail: format!(
+            "uid {} is {uid} on the host, gid {} is {gid}; setgroups denied; time starts at 0",
+            plan.ids.uid, plan.ids.gid
+        ),
+    }
+}
+
+/// A confirmed step in words.
+pub(super) fn layer(step: Step, item: u32, plan: &Plan) -> Layer {
+    let detail = match step {
+        Step::Sanitize => String::from("signals blocked, descriptors closed but those named"),
+        Step::Cgroup => String::from("namespace only; no controller is used"),
+        Step::Mounts => format!("{item} operations on a root of its own"),
+        Step::Root => String::from("old root detached, new root read-only"),
+        Step::Net => match plan.network {
+            Network::None => String::from("namespace of its own, nothing up"),
+            Network::Loopback => String::from("namespace of its own, loopback up"),
+            Network::Host => String::from("the host's network (weakened)"),
+        },
+        Step::Payload => String::from("pid 1 holds nothing; new session, new keyring"),
+        Step::Limits => format!("{item} resource limits"),
+        Step::Caps => String::from("all five sets empty, securebits locked"),
+        Step::NoNewPrivs => String::from("set"),
+        Step::Landlock => match &plan.landlock {
+            Some(landlock) => format!("ABI {}, {item} rules", landlock.abi),
+            None => String::from("not in force (weakened)"),
+        },
+        Step::Verify => format!("{} answers as planned", child::QUESTIONS.len()),
+        Step::Seccomp => format!("{item} instructions"),
+        Step::Exec => String::from("executed"),
+        Step::Ids => String::new(),
+    };
+    Layer {
+        step: step.name(),
+        detail,
+    }
+}

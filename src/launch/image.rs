@@ -1,0 +1,371 @@
+//! A plan turned into memory: every string, pointer array and descriptor number
+//! the child will ever need, made while allocating is still allowed.
+//!
+//! It adds nothing to the plan. The child reads it and owns none of it.
+
+use crate::plan::{Attributes, Op, Plan, Rlimit};
+use crate::sys::process::ExecList;
+use seccompiler::sock_filter;
+use std::ffi::{CString, OsStr};
+use std::os::fd::RawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+/// The child knows these types of the plan, and no other.
+pub(crate) use crate::plan::{Identity, MountAttributes};
+
+/// Everything the child needs.
+pub(crate) struct Image {
+    /// Descriptor ranges to close first (both ends included).
+    pub(crate) close: Vec<(u32, u32)>,
+    /// Status socket, child's end: frames about steps, end of file at exec.
+    pub(crate) status: RawFd,
+    /// Control socket, child's end: pid 1 and the parent, for the whole run.
+    pub(crate) control: RawFd,
+    /// uid and gid inside.
+    pub(crate) ids: (u32, u32),
+    /// What is written to `/proc/self/timens_offsets`.
+    pub(crate) time_offsets: CString,
+    /// `size=` and `nr_inodes=` of the root tmpfs.
+    pub(crate) root: TmpfsOptions,
+    /// The new root, operation by operation.
+    pub(crate) ops: Vec<ImageOp>,
+    /// Bring `lo` up.
+    pub(crate) loopback: bool,
+    /// Host name inside.
+    pub(crate) hostname: Vec<u8>,
+    /// A pty of its own, with this initial size.
+    pub(crate) terminal: Option<libc::winsize>,
+    /// Descriptors that become 0, 1 and 2 (all of them 3 or higher).
+    pub(crate) stdio: [RawFd; 3],
+    /// Descriptors that survive exec under their own number.
+    pub(crate) keep: Vec<RawFd>,
+    /// Working directory inside.
+    pub(crate) cwd: CString,
+    /// Resource limits.
+    pub(crate) rlimits: Vec<Rlimit>,
+    /// Process attributes.
+    pub(crate) attributes: Attributes,
+    /// The Landlock domain.
+    pub(crate) landlock: Option<LandlockImage>,
+    /// The system call filter.
+    pub(crate) filter: Vec<sock_filter>,
+    /// Wall-time limit, nanoseconds.
+    pub(crate) wall_time_ns: Option<u64>,
+    /// Paths tried in order.
+    pub(crate) candidates: Vec<CString>,
+    /// For execve.
+    pub(crate) argv: ExecList,
+    /// For execve.
+    pub(crate) envp: ExecList,
+}
+
+/// The Landlock domain, ready to be put in force.
+pub(crate) struct LandlockImage {
+    /// The ruleset.
+    pub(crate) ruleset: RawFd,
+    /// Inside path → rights.
+    pub(crate) rules: Vec<(CString, u64)>,
+}
+
+/// Options of a tmpfs as the strings fsconfig takes.
+pub(crate) struct TmpfsOptions {
+    pub(crate) size: CString,
+    pub(crate) inodes: CString,
+    pub(crate) mode: CString,
+}
+
+/// [`Op`] with C strings; `at` is relative to the new root (`.` for itself).
+pub(crate) enum ImageOp {
+    Directory {
+        at: CString,
+        mode: u32,
+    },
+    File {
+        at: CString,
+        text: Vec<u8>,
+        mode: u32,
+    },
+    Symlink {
+        at: CString,
+        target: CString,
+    },
+    Tmpfs {
+        at: CString,
+        options: TmpfsOptions,
+        attributes: MountAttributes,
+    },
+    Bind {
+        at: CString,
+        source: Source,
+        attributes: MountAttributes,
+        device: bool,
+    },
+    Pin {
+        at: CString,
+        attributes: MountAttributes,
+    },
+    Mask {
+        at: CString,
+        directory: bool,
+    },
+    Cover {
+        at: CString,
+        text: Vec<u8>,
+    },
+    Proc {
+        at: CString,
+        only_pids: bool,
+    },
+    Devpts {
+        at: CString,
+    },
+    Seal {
+        at: CString,
+    },
+}
+
+/// Where a bound tree comes from.
+pub(crate) enum Source {
+    /// The child opens it, and must find this there.
+    Path(CString, Identity),
+    /// The parent, being root, cloned it already: a detached tree.
+    Tree(RawFd),
+}
+
+/// Descriptors that the parent made for one launch.
+pub(crate) struct Descriptors {
+    pub(crate) status: RawFd,
+    pub(crate) control: RawFd,
+    pub(crate) stdio: [RawFd; 3],
+    pub(crate) keep: Vec<RawFd>,
+    pub(crate) ruleset: Option<RawFd>,
+    /// Detached trees by position in the plan's operations.
+    pub(crate) trees: Vec<(usize, RawFd)>,
+}
+
+impl Image {
+    /// Prepares a plan. An argument or variable with a NUL byte is an error: the
+    /// text of the offending string.
+    pub(crate) fn prepare(
+        plan: &Plan,
+        fds: &Descriptors,
+        terminal: Option<libc::winsize>,
+    ) -> Result<Image, String> {
+        let argv = std::iter::once(&plan.program.name)
+            .chain(&plan.program.args)
+            .map(c_string)
+            .collect::<Result<Vec<_>, _>>()?;
+        let envp = plan
+            .env
+            .iter()
+            .map(|(name, value)| {
+                let mut variable = name.clone();
+                variable.push("=");
+                variable.push(value);
+                c_string(&variable)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let ops = plan
+            .mounts
+            .ops
+            .iter()
+            .enumerate()
+            .map(|(position, op)| {
+                let tree = fds
+                    .trees
+                    .iter()
+                    .find(|(of, _)| *of == position)
+                    .map(|(_, fd)| *fd);
+                image_op(op, tree)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let landlock = match (&plan.landlock, fds.ruleset) {
+            (Some(landlock), Some(ruleset)) => Some(LandlockImage {
+                ruleset,
+                rules: landlock
+                    .rules
+                    .iter()
+                    .map(|(path, rights)| Ok((c_string(path)?, *rights)))
+                    .collect::<Result<Vec<_>, String>>()?,
+            }),
+            _ => None,
+        };
+        Ok(Image {
+            close: gaps(fds),
+            status: fds.status,
+            control: fds.control,
+            ids: (plan.ids.uid, plan.ids.gid),
+            time_offsets: time_offsets(),
+            root: tmpfs_options(plan.mounts.root_bytes, plan.mounts.root_inodes, 0o755),
+            ops,
+            loopback: plan.network == crate::policy::Network::Loopback,
+            hostname: plan.hostname.clone().into_bytes(),
+            terminal,
+            stdio: fds.stdio,
+            keep: fds.keep.clone(),
+            cwd: c_string(&plan.cwd)?,
+            rlimits: plan.limits.rlimits.clone(),
+            attributes: plan.attributes,
+            landlock,
+            filter: plan.seccomp.program.clone(),
+            wall_time_ns: plan
+                .limits
+                .wall_time
+                .map(|limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
+            candidates: plan
+                .program
+                .candidates
+                .iter()
+                .map(c_string)
+                .collect::<Result<Vec<_>, _>>()?,
+            argv: ExecList::new(argv),
+            envp: ExecList::new(envp),
+        })
+    }
+}
+
+fn c_string(text: impl AsRef<OsStr>) -> Result<CString, String> {
+    let text = text.as_ref();
+    CString::new(text.to_owned().into_vec()).map_err(|_| text.to_string_lossy().into_owned())
+}
+
+/// An inside path as seen from the new root's descriptor.
+fn relative(at: &Path) -> Result<CString, String> {
+    let bytes = at.as_os_str().as_bytes();
+    match bytes.strip_prefix(b"/").unwrap_or(bytes) {
+        b"" => Ok(c".".to_owned()),
+        rest => c_string(OsStr::from_bytes(rest)),
+    }
+}
+
+fn image_op(op: &Op, tree: Option<RawFd>) -> Result<ImageOp, String> {
+    Ok(match op {
+        Op::Directory { at, mode } => ImageOp::Directory {
+            at: relative(at)?,
+            mode: *mode,
+        },
+        Op::File { at, text, mode } => ImageOp::File {
+            at: relative(at)?,
+            text: text.clone(),
+            mode: *mode,
+        },
+        Op::Symlink { at, target } => ImageOp::Symlink {
+            at: relative(at)?,
+            target: c_string(target)?,
+        },
+        Op::Tmpfs {
+            at,
+            bytes,
+            inodes,
+            mode,
+            attributes,
+        } => ImageOp::Tmpfs {
+            at: relative(at)?,
+            options: tmpfs_options(*bytes, *inodes, *mode),
+            attributes: *attributes,
+        },
+        Op::Bind {
+            at,
+            source,
+            identity,
+            attributes,
+            device,
+        } => ImageOp::Bind {
+            at: relative(at)?,
+            source: match tree {
+                Some(fd) => Source::Tree(fd),
+                None => Source::Path(c_string(source)?, *identity),
+            },
+            attributes: *attributes,
+            device: *device,
+        },
+        Op::Pin { at, attributes } => ImageOp::Pin {
+            at: relative(at)?,
+            attributes: *attributes,
+        },
+        Op::Mask { at, directory } => ImageOp::Mask {
+            at: relative(at)?,
+            directory: *directory,
+        },
+        Op::Cover { at, text } => ImageOp::Cover {
+            at: relative(at)?,
+            text: text.clone(),
+        },
+        Op::Proc { at, only_pids } => ImageOp::Proc {
+            at: relative(at)?,
+            only_pids: *only_pids,
+        },
+        Op::Devpts { at } => ImageOp::Devpts { at: relative(at)? },
+        Op::Seal { at } => ImageOp::Seal { at: relative(at)? },
+    })
+}
+
+fn tmpfs_options(bytes: u64, inodes: u64, mode: u32) -> TmpfsOptions {
+    let text = |text: String| CString::new(text).expect("digits hold no NUL");
+    TmpfsOptions {
+        size: text(bytes.to_string()),
+        inodes: text(inodes.to_string()),
+        mode: text(format!("{mode:o}")),
+    }
+}
+
+/// Offsets that start both clocks near zero: uptime inside says nothing about
+/// the host (time_namespaces(7)).
+fn time_offsets() -> CString {
+    let monotonic = crate::sys::process::clock_seconds(libc::CLOCK_MONOTONIC);
+    let boot = crate::sys::process::clock_seconds(libc::CLOCK_BOOTTIME);
+    CString::new(format!("monotonic -{monotonic} 0\nboottime -{boot} 0\n"))
+        .expect("digits hold no NUL")
+}
+
+/// The descriptor ranges between what the child keeps.
+fn gaps(fds: &Descriptors) -> Vec<(u32, u32)> {
+    let mut kept: Vec<u32> = [fds.status, fds.control]
+        .iter()
+        .chain(&fds.stdio)
+        .chain(&fds.keep)
+        .chain(&fds.ruleset)
+        .chain(fds.trees.iter().map(|(_, fd)| fd))
+        .map(|fd| *fd as u32)
+        .collect();
+    kept.sort_unstable();
+    kept.dedup();
+    let mut gaps = Vec::with_capacity(kept.len() + 1);
+    let mut next = 0;
+    for fd in kept {
+        if fd > next {
+            gaps.push((next, fd - 1));
+        }
+        next = fd + 1;
+    }
+    gaps.push((next, u32::MAX));
+    gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_leave_exactly_what_is_kept() {
+        let fds = Descriptors {
+            status: 5,
+            control: 9,
+            stdio: [6, 7, 7],
+            keep: vec![3],
+            ruleset: Some(10),
+            trees: vec![(0, 12)],
+        };
+        assert_eq!(
+            gaps(&fds),
+            [(0, 2), (4, 4), (8, 8), (11, 11), (13, u32::MAX)]
+        );
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_new_root() {
+        assert_eq!(relative(Path::new("/")).unwrap().as_c_str(), c".");
+        assert_eq!(relative(Path::new("/a/b")).unwrap().as_c_str(), c"a/b");
+    }
+}

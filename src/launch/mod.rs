@@ -1,0 +1,244 @@
+//! `Plan` → a running program: everything before the clone, and the parent's side
+//! of it until the program is executed.
+//!
+//! The parent trusts nothing the child sends: fixed frames, a bounded number of
+//! them, in the one possible order; silence is failure.
+
+pub(crate) mod image;
+mod as_root;
+mod clone;
+mod explain;
+
+use crate::plan::{Outside, Plan, Refusal};
+use crate::policy::Network;
+use crate::report::Layer;
+use crate::step::Step;
+use crate::sys::clone::{signal_pidfd, wait};
+use crate::sys::{Errno, landlock, process, socket, tty};
+use crate::wire::{FRAME_BYTES, Frame};
+use image::{Descriptors, Image};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// What a launch needs beyond the plan.
+pub(crate) struct Request<'a> {
+    /// What will be done.
+    pub(crate) plan: &'a Plan,
+    /// Descriptors that become 0, 1 and 2, all numbered 3 or higher.
+    pub(crate) stdio: [RawFd; 3],
+    /// Descriptors that survive under their own number.
+    pub(crate) keep: Vec<RawFd>,
+    /// A pty of its own, with this initial size.
+    pub(crate) terminal: Option<libc::winsize>,
+}
+
+/// A program that runs, every layer in force.
+pub(crate) struct Launched {
+    /// pid 1 of the sandbox.
+    pub(crate) pid: libc::pid_t,
+    /// The same, safe against reuse.
+    pub(crate) pidfd: OwnedFd,
+    /// Frames to and from pid 1; closing it ends the sandbox.
+    pub(crate) control: OwnedFd,
+    /// CLOCK_MONOTONIC at exec.
+    pub(crate) started_ns: u64,
+    /// Every step as confirmed.
+    pub(crate) layers: Vec<Layer>,
+    /// The pty's other end.
+    pub(crate) master: Option<OwnedFd>,
+}
+
+/// What the parent holds while the child prepares.
+struct Birth {
+    pid: libc::pid_t,
+    pidfd: OwnedFd,
+    control: OwnedFd,
+    status: OwnedFd,
+}
+
+/// Launches the plan. On an error the program was not executed and nothing is
+/// left.
+pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
+    let plan = request.plan;
+    let (status, child_status) = socket::pair().map_err(explain::parent("make a socket"))?;
+    let (control, child_control) = socket::pair().map_err(explain::parent("make a socket"))?;
+    let ruleset = make_ruleset(plan)?;
+    let identity = match plan.ids.outside {
+        Outside::Caller { .. } => None,
+        Outside::Range { first, last } => Some(as_root::Identity::claim(first, last)?),
+    };
+    let trees = match &identity {
+        None => Vec::new(),
+        Some(identity) => identity.clone_trees(plan)?,
+    };
+    let mut keep = request.keep.clone();
+    keep.sort_unstable();
+    keep.dedup();
+    let image = Image::prepare(
+        plan,
+        &Descriptors {
+            status: child_status.as_raw_fd(),
+            control: child_control.as_raw_fd(),
+            stdio: request.stdio,
+            keep,
+            ruleset: ruleset.as_ref().map(AsRawFd::as_raw_fd),
+            trees: trees
+                .iter()
+                .map(|(position, tree)| (*position, tree.as_raw_fd()))
+                .collect(),
+        },
+        request.terminal,
+    )
+    .map_err(|text| {
+        Refusal::new(format!(
+            "an argument or variable contains a NUL byte: `{}`",
+            text.escape_debug()
+        ))
+    })?;
+    let flags = namespaces(plan.network);
+    let (pid, pidfd) = match &identity {
+        None => clone::launcher(&image, flags),
+        Some(identity) => identity.during(|| clone::launcher(&image, flags)),
+    }
+    .map_err(|errno| explain::namespaces(errno, plan))?;
+    // Copies here would keep the child's ends open after it is gone.
+    drop((child_status, child_control, ruleset, trees));
+    let birth = Birth {
+        pid,
+        pidfd,
+        control,
+        status,
+    };
+    match accompany(&birth, plan, identity.as_ref()) {
+        Ok((started_ns, layers, master)) => Ok(Launched {
+            pid: birth.pid,
+            pidfd: birth.pidfd,
+            control: birth.control,
+            started_ns,
+            layers,
+            master,
+        }),
+        Err(refusal) => {
+            // Nothing may go on half prepared.
+            let _ = signal_pidfd(&birth.pidfd, libc::SIGKILL);
+            let _ = wait(birth.pid, true);
+            Err(refusal)
+        }
+    }
+}
+
+/// Every namespace at once; the time namespace is entered later, by the program's
+/// own process, because its offsets come first.
+fn namespaces(network: Network) -> libc::c_int {
+    let mut flags = libc::CLONE_NEWUSER
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP;
+    if network != Network::Host {
+        flags |= libc::CLONE_NEWNET;
+    }
+    flags
+}
+
+fn make_ruleset(plan: &Plan) -> Result<Option<OwnedFd>, Refusal> {
+    let Some(landlock) = &plan.landlock else {
+        return Ok(None);
+    };
+    landlock::create_ruleset(landlock.handled_fs, landlock.handled_net, landlock.scoped)
+        .map(Some)
+        .map_err(explain::parent("make a Landlock ruleset"))
+}
+
+type Confirmed = (u64, Vec<Layer>, Option<OwnedFd>);
+
+/// From the clone to exec: maps, go, and every frame until end of file.
+fn accompany(
+    birth: &Birth,
+    plan: &Plan,
+    identity: Option<&as_root::Identity>,
+) -> Result<Confirmed, Refusal> {
+    write_maps(birth.pid, plan, identity)?;
+    socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
+        .map_err(explain::parent("speak to the new process"))?;
+    let mut layers = vec![
+        explain::layer(Step::Sanitize, 0, plan),
+        explain::layer(Step::Cgroup, 0, plan),
+        explain::ids_layer(plan, identity.map(as_root::Identity::uid)),
+    ];
+    let mut expected = Step::ALL
+        .iter()
+        .copied()
+        .filter(|step| *step > Step::Ids && *step < Step::Exec);
+    loop {
+        let mut buffer = [0; FRAME_BYTES + 1];
+        let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, true)
+            .map_err(explain::parent("hear from the new process"))?;
+        if bytes == 0 {
+            break;
+        }
+        match buffer.get(..bytes).and_then(Frame::decode) {
+            Some(Frame::Done { step, item }) if expected.next() == Some(step) => {
+                layers.push(explain::layer(step, item, plan));
+            }
+            Some(Frame::Failed { step, item, errno }) => {
+                return Err(explain::failure(
+                    step,
+                    item as usize,
+                    Errno::from_raw(errno),
+                    plan,
+                ));
+            }
+            _ => return Err(Refusal::new("the new process sent what no step sends")),
+        }
+    }
+    if let Some(missing) = expected.next() {
+        return Err(Refusal::new(format!(
+            "the new process ended without a word before step {}",
+            missing.name()
+        ))
+        .hint("the kernel may have killed it for lack of memory: see `dmesg`"));
+    }
+    let started_ns = process::monotonic_ns();
+    layers.push(explain::layer(Step::Exec, 0, plan));
+    let master = receive_master(birth, plan)?;
+    // A pid 1 that is gone already is the supervisor's to find out.
+    let _ = socket::send(birth.control.as_raw_fd(), &Frame::Started.encode());
+    Ok((started_ns, layers, master))
+}
+
+/// The pty's other end, which came before the program was executed.
+fn receive_master(birth: &Birth, plan: &Plan) -> Result<Option<OwnedFd>, Refusal> {
+    if !plan.tty {
+        return Ok(None);
+    }
+    let master = socket::receive_descriptor(&birth.control)
+        .map_err(explain::parent("receive the terminal"))?
+        .filter(|master| tty::is_master(master.as_raw_fd()));
+    match master {
+        Some(master) => Ok(Some(master)),
+        None => Err(Refusal::new("the new process sent no terminal")),
+    }
+}
+
+/// `setgroups` denied first, then one line each (user_namespaces(7)).
+fn write_maps(
+    pid: libc::pid_t,
+    plan: &Plan,
+    identity: Option<&as_root::Identity>,
+) -> Result<(), Refusal> {
+    let (uid, gid) = match (plan.ids.outside, identity) {
+        (Outside::Caller { uid, gid }, _) => (uid, gid),
+        (Outside::Range { .. }, Some(identity)) => (identity.uid(), identity.uid()),
+        (Outside::Range { .. }, None) => {
+            return Err(Refusal::new("no host id was claimed for a run by root"));
+        }
+    };
+    let write = |name: &str, text: String| {
+        std::fs::write(format!("/proc/{pid}/{name}"), text)
+            .map_err(|error| explain::map_failure(name, &error))
+    };
+    write("setgroups", String::from("deny"))?;
+    write("gid_map", format!("{} {gid} 1\n", plan.ids.gid))?;
+    write("uid_map", format!("{} {uid} 1\n", plan.ids.uid))
+}

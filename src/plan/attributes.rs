@@ -1,0 +1,91 @@
+//! Process attributes: write-xor-execute, speculation, core scheduling.
+//!
+//! A switch that the policy turns on and this kernel cannot honour is a refusal.
+
+use super::{Attributes, Refusal};
+use crate::host::Host;
+use crate::policy::Process;
+
+/// PR_SPEC_* of prctl(2).
+const PR_SPEC_NOT_AFFECTED: i32 = 0;
+const PR_SPEC_PRCTL: i32 = 1 << 0;
+const PR_SPEC_DISABLE: i32 = 1 << 2;
+const PR_SPEC_FORCE_DISABLE: i32 = 1 << 3;
+
+/// The attributes to set.
+pub(super) fn resolve(process: &Process, host: &Host) -> Result<Attributes, Refusal> {
+    if process.mdwe && !host.mdwe {
+        return Err(Refusal::new(
+            "this kernel cannot deny memory that is writable and executable (PR_SET_MDWE, Linux 6.3)",
+        )
+        .hint("set `memory-deny-write-execute = false` in `[process]`"));
+    }
+    if process.core_scheduling && !host.core_scheduling {
+        return Err(Refusal::new(
+            "this machine has no core scheduling (PR_SCHED_CORE: Linux 5.14 with CONFIG_SCHED_CORE, and SMT)",
+        )
+        .hint("set `core-scheduling = false` in `[process]`"));
+    }
+    let mut speculation = [false; 2];
+    if process.speculation {
+        let names = ["store bypass", "indirect branches"];
+        for ((wanted, state), name) in speculation.iter_mut().zip(host.speculation).zip(names) {
+            *wanted = must_be_set(state).ok_or_else(|| {
+                Refusal::new(format!(
+                    "this machine does not let a process mitigate speculation of {name} (PR_GET_SPECULATION_CTRL answered {state})"
+                ))
+                .hint("boot without `mitigations=off`, or set `speculation = \"default\"` in `[process]`")
+            })?;
+        }
+    }
+    Ok(Attributes {
+        mdwe: process.mdwe,
+        speculation,
+        core_scheduling: process.core_scheduling,
+    })
+}
+
+/// Must the mitigation be set (`Some(true)`), does it hold anyway
+/// (`Some(false)`), or can it not be had (`None`)?
+fn must_be_set(state: i32) -> Option<bool> {
+    match state {
+        PR_SPEC_NOT_AFFECTED => Some(false),
+        state if state < 0 => None,
+        // Off for every process, whatever they ask (spec_store_bypass_disable=on).
+        state if state & (PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE) != 0 => {
+            Some(state & PR_SPEC_PRCTL != 0)
+        }
+        state if state & PR_SPEC_PRCTL != 0 => Some(true),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speculation_is_mitigated_already_mitigated_or_refused() {
+        assert_eq!(must_be_set(0), Some(false), "not affected");
+        assert_eq!(must_be_set(3), Some(true), "enabled, per process");
+        assert_eq!(must_be_set(4), Some(false), "disabled for all");
+        assert_eq!(must_be_set(2), None, "vulnerable, no control");
+        assert_eq!(must_be_set(-22), None, "no such prctl");
+    }
+
+    #[test]
+    fn a_switch_the_kernel_lacks_is_refused() {
+        for process in [
+            Process {
+                mdwe: true,
+                ..Process::default()
+            },
+            Process {
+                core_scheduling: true,
+                ..Process::default()
+            },
+        ] {
+            assert!(resolve(&process, &Host::default()).is_err());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Layer limits: what `setrlimit(2)`, pid 1's clock and the output relay enforce.
+//!
+//! Each limit says what it counts. Memory, processor time, file size and
+//! descriptors are counted by the kernel for each process; processes are counted
+//! for the sandbox's user namespace (Linux 5.14).
+
+use super::{Limits, Rlimit};
+use crate::host::Host;
+use crate::policy;
+
+/// A core file of at most one byte is none, and one byte is also what the kernel
+/// takes for "do not start the core pattern's program" (core(5), fs/coredump.c);
+/// zero would still start it.
+const NO_CORE: u64 = 1;
+
+/// The limits in the form they are put in force. A caller whose own hard limit is
+/// lower keeps it: the smaller bound holds both promises.
+pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Limits {
+    let bounded = |resource: u32, name, soft: u64, hard: u64| {
+        let most = host
+            .hard_limits
+            .get(&resource)
+            .copied()
+            .unwrap_or(libc::RLIM_INFINITY);
+        Rlimit {
+            resource,
+            name,
+            soft: soft.min(most),
+            hard: hard.min(most),
+        }
+    };
+    let mut rlimits = vec![bounded(libc::RLIMIT_CORE, "core", NO_CORE, NO_CORE)];
+    if let Some(bytes) = limits.memory {
+        rlimits.push(bounded(libc::RLIMIT_DATA, "data", bytes, bytes));
+    }
+    if let Some(count) = limits.processes {
+        // pid 1 is counted too, and is ours.
+        let count = count.saturating_add(1);
+        rlimits.push(bounded(libc::RLIMIT_NPROC, "nproc", count, count));
+    }
+    if let Some(time) = limits.cpu_time {
+        // Whole seconds, rounded up; SIGXCPU first, SIGKILL a second later for
+        // those who ignore it.
+        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        rlimits.push(bounded(libc::RLIMIT_CPU, "cpu", seconds, seconds + 1));
+    }
+    if let Some(bytes) = limits.file_size {
+        rlimits.push(bounded(libc::RLIMIT_FSIZE, "fsize", bytes, bytes));
+    }
+    if let Some(count) = limits.open_files {
+        rlimits.push(bounded(libc::RLIMIT_NOFILE, "nofile", count, count));
+    }
+    if let Some(bytes) = limits.stack {
+        rlimits.push(bounded(libc::RLIMIT_STACK, "stack", bytes, bytes));
+    }
+    Limits {
+        rlimits,
+        wall_time: limits.wall_time,
+        output: limits.output,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn processor_time_is_rounded_up_and_never_down() {
+        let limits = policy::Limits {
+            cpu_time: Some(Duration::from_millis(1500)),
+            ..Default::default()
+        };
+        let plan = resolve(&limits, &Host::default());
+        let cpu = plan.rlimits.iter().find(|limit| limit.name == "cpu");
+        assert_eq!(cpu.map(|limit| (limit.soft, limit.hard)), Some((2, 3)));
+    }
+
+    #[test]
+    fn a_lower_hard_limit_of_the_caller_stays() {
+        let limits = policy::Limits {
+            open_files: Some(1024),
+            ..Default::default()
+        };
+        let host = Host {
+            hard_limits: [(libc::RLIMIT_NOFILE, 64)].into(),
+            ..Host::default()
+        };
+        let plan = resolve(&limits, &host);
+        let files = plan.rlimits.iter().find(|limit| limit.name == "nofile");
+        assert_eq!(files.map(|limit| (limit.soft, limit.hard)), Some((64, 64)));
+    }
+
+    #[test]
+    fn core_dumps_are_always_off() {
+        let plan = resolve(&policy::Limits::default(), &Host::default());
+        assert_eq!(plan.rlimits.len(), 1);
+        assert_eq!(plan.rlimits[0].name, "core");
+    }
+}

@@ -1,0 +1,89 @@
+//! Signals sent to the front end go on to the program.
+
+use super::terminal::Terminal;
+use crate::sys::{Errno, fd, process};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+
+/// Forwarded as they are.
+const FORWARDED: [Signal; 6] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+];
+
+/// The front end's signals, received by descriptor. Unblocked again on drop.
+pub(super) struct Signals {
+    descriptor: SignalFd,
+    before: SigSet,
+}
+
+impl Signals {
+    pub(super) fn take() -> Result<Signals, Errno> {
+        let mut set = SigSet::empty();
+        for signal in FORWARDED {
+            set.add(signal);
+        }
+        set.add(Signal::SIGWINCH);
+        set.add(Signal::SIGTSTP);
+        set.add(Signal::SIGCONT);
+        let before = SigSet::thread_get_mask()?;
+        set.thread_block()?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        Ok(Signals {
+            descriptor: SignalFd::with_flags(&set, flags)?,
+            before,
+        })
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        self.descriptor.as_fd().as_raw_fd()
+    }
+
+    /// Passes on whatever has arrived.
+    pub(super) fn forward(
+        &self,
+        control: &OwnedFd,
+        terminal: Option<&Terminal>,
+    ) -> Result<(), Errno> {
+        while let Some(info) = self.descriptor.read_signal()? {
+            match Signal::try_from(info.ssi_signo as i32) {
+                Ok(Signal::SIGWINCH) => {
+                    if let Some(terminal) = terminal {
+                        terminal.resize();
+                    }
+                }
+                Ok(Signal::SIGTSTP) => {
+                    // The program is in a session of its own, where the kernel
+                    // would ignore SIGTSTP (an orphaned group): stop it for good,
+                    // then stop ourselves, as the shell expects.
+                    super::send_signal(control, libc::SIGSTOP)?;
+                    if let Some(terminal) = terminal {
+                        terminal.restore_for_stop();
+                    }
+                    process::kill(std::process::id() as libc::pid_t, libc::SIGSTOP)?;
+                    if let Some(terminal) = terminal {
+                        terminal.raw_again();
+                    }
+                    super::send_signal(control, libc::SIGCONT)?;
+                }
+                Ok(Signal::SIGCONT) | Err(_) => {}
+                Ok(signal) => super::send_signal(control, signal as i32)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        // Read what is left, so that unblocking does not deliver it late.
+        let mut rest = [0u8; 1024];
+        let _ = fd::read(&self.fd(), &mut rest);
+        let _ = self.before.thread_set_mask();
+    }
+}

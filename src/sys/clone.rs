@@ -1,0 +1,142 @@
+//! Making processes: `clone3(2)` and waiting for what it made.
+//!
+//! Raw calls on purpose: libc's `fork` runs at-fork handlers and takes the
+//! allocator's locks, which another thread of the caller may hold for ever.
+
+use super::{Errno, Result, check};
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// `struct clone_args` of Linux 5.7 (CLONE_ARGS_SIZE_VER2).
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// Linux 5.5; libc's constant of this name is 32 bits wide and cannot hold it.
+const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+
+/// Which side of the clone this is.
+pub(crate) enum Side {
+    /// The new process.
+    Child,
+    /// The caller, with the child's pid and pidfd.
+    Parent { pid: libc::pid_t, pidfd: OwnedFd },
+}
+
+/// `clone3(2)` without shared memory, with a pidfd. No signal is sent when the
+/// child ends (`exit_signal` 0), so a host program's SIGCHLD handling and
+/// `wait(-1)` never see it; wait with [`wait`].
+///
+/// # Safety
+///
+/// In the child only *child-safe* calls may be made until `execve` or `_exit`:
+/// any lock of the process may be held by a thread that does not exist there.
+pub(crate) unsafe fn clone_with_pidfd(flags: libc::c_int) -> Result<Side> {
+    let mut pidfd: libc::c_int = -1;
+    let args = CloneArgs {
+        // Handlers point into the caller's code; CLEAR_SIGHAND (Linux 5.5) makes
+        // sure none runs in the child.
+        flags: flags as u64 | libc::CLONE_PIDFD as u64 | CLONE_CLEAR_SIGHAND,
+        pidfd: &raw mut pidfd as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: `args` is a valid clone_args of the size given and `pidfd` outlives
+    // the call; without CLONE_VM and with no stack the child gets a copy of this
+    // stack. The caller keeps the child to child-safe calls.
+    let pid =
+        check(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) })?;
+    if pid == 0 {
+        return Ok(Side::Child);
+    }
+    // SAFETY: the kernel stored a new descriptor in `pidfd`, owned by nobody else.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Side::Parent {
+        pid: pid as libc::pid_t,
+        pidfd,
+    })
+}
+
+/// A plain process copy that reports its end with SIGCHLD; 0 in the child.
+/// Child-safe.
+///
+/// # Safety
+///
+/// As [`clone_with_pidfd`].
+pub(crate) unsafe fn fork() -> Result<libc::pid_t> {
+    let args = CloneArgs {
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: `args` is a valid clone_args of the size given; no memory is shared.
+    check(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) })
+        .map(|pid| pid as libc::pid_t)
+}
+
+/// What `wait4(2)` said about a process that ended.
+pub(crate) struct Ended {
+    /// Its pid.
+    pub(crate) pid: libc::pid_t,
+    /// `wait(2)` status.
+    pub(crate) status: i32,
+    /// Resources of it and of everything it had waited for.
+    pub(crate) usage: libc::rusage,
+}
+
+/// Waits for one child (`pid`) or any (`-1`), clone children included;
+/// `None` when nothing has ended and `block` is false. Child-safe.
+pub(crate) fn wait(pid: libc::pid_t, block: bool) -> Result<Option<Ended>> {
+    let mut status: libc::c_int = 0;
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    let options = libc::__WALL | if block { 0 } else { libc::WNOHANG };
+    loop {
+        // SAFETY: both pointers are valid for writing for the length of the call.
+        match check(unsafe {
+            libc::syscall(
+                libc::SYS_wait4,
+                pid,
+                &raw mut status,
+                options,
+                usage.as_mut_ptr(),
+            )
+        }) {
+            Ok(0) => return Ok(None),
+            Ok(pid) => {
+                return Ok(Some(Ended {
+                    pid: pid as libc::pid_t,
+                    status,
+                    // SAFETY: zeroed is a valid rusage, and the kernel filled it.
+                    usage: unsafe { usage.assume_init() },
+                }));
+            }
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// `pidfd_send_signal(2)`. Child-safe.
+pub(crate) fn signal_pidfd(pidfd: &OwnedFd, signal: i32) -> Result<()> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: no memory is passed.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    })
+    .map(drop)
+}

@@ -1,0 +1,199 @@
+//! Descriptors: opening beneath, duplicating, closing. Child-safe throughout.
+//!
+//! Raw numbers, because between clone and exec ownership is the plan's and not
+//! the type system's.
+
+use super::{Result, check};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
+use nix::sys::stat::Mode;
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, RawFd};
+
+/// A descriptor that is only a place in the file system (`O_PATH`), reached
+/// without following any symbolic link. `dir` is `AT_FDCWD` for a host path.
+pub(crate) fn open_path(dir: RawFd, path: &CStr, beneath: bool) -> Result<RawFd> {
+    open(dir, path, OFlag::O_PATH | OFlag::O_NOFOLLOW, 0, beneath)
+}
+
+/// Creates a regular file that did not exist, for writing.
+pub(crate) fn create(dir: RawFd, path: &CStr, mode: u32) -> Result<RawFd> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
+    open(dir, path, flags, mode, true)
+}
+
+/// Opens an existing file for reading and writing, no controlling terminal.
+pub(crate) fn open_read_write(dir: RawFd, path: &CStr) -> Result<RawFd> {
+    open(dir, path, OFlag::O_RDWR | OFlag::O_NOCTTY, 0, false)
+}
+
+/// Opens an existing host file for writing only.
+pub(crate) fn open_write(path: &CStr) -> Result<RawFd> {
+    // Not through `open`: /proc/self is a link, and meant to be followed.
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path, flags, Mode::empty()).map(IntoRawFd::into_raw_fd)
+}
+
+fn open(dir: RawFd, path: &CStr, flags: OFlag, mode: u32, beneath: bool) -> Result<RawFd> {
+    let mut resolve = ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    if beneath {
+        resolve |= ResolveFlag::RESOLVE_BENEATH;
+    }
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_CLOEXEC)
+        .mode(Mode::from_bits_truncate(mode))
+        .resolve(resolve);
+    // A rename elsewhere in the tree makes a BENEATH walk answer EAGAIN; the
+    // kernel asks for a retry (openat2(2)). Bounded, so that it cannot hang.
+    let mut tries = 0;
+    loop {
+        // SAFETY: AT_FDCWD and descriptors of the plan stay valid for the call.
+        let dirfd = unsafe { BorrowedFd::borrow_raw(dir) };
+        match nix::fcntl::openat2(dirfd, path, how) {
+            Err(super::Errno::EAGAIN) if tries < 128 => tries += 1,
+            Err(super::Errno::EINTR) => {}
+            other => return other.map(IntoRawFd::into_raw_fd),
+        }
+    }
+}
+
+/// `fstat(2)`.
+pub(crate) fn stat(fd: RawFd) -> Result<libc::stat> {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: the pointer is valid for writing a stat.
+    check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) }.into())?;
+    // SAFETY: zeroed is valid, and the kernel filled it.
+    Ok(unsafe { stat.assume_init() })
+}
+
+/// `mkdirat(2)`.
+pub(crate) fn make_directory(dir: RawFd, path: &CStr, mode: u32) -> Result<()> {
+    // SAFETY: the path is NUL-terminated.
+    check(unsafe { libc::mkdirat(dir, path.as_ptr(), mode) }.into()).map(drop)
+}
+
+/// `symlinkat(2)`.
+pub(crate) fn make_symlink(target: &CStr, dir: RawFd, path: &CStr) -> Result<()> {
+    // SAFETY: both paths are NUL-terminated.
+    check(unsafe { libc::symlinkat(target.as_ptr(), dir, path.as_ptr()) }.into()).map(drop)
+}
+
+/// `unlinkat(2)`.
+pub(crate) fn remove(dir: RawFd, path: &CStr, directory: bool) -> Result<()> {
+    let flags = if directory { libc::AT_REMOVEDIR } else { 0 };
+    // SAFETY: the path is NUL-terminated.
+    check(unsafe { libc::unlinkat(dir, path.as_ptr(), flags) }.into()).map(drop)
+}
+
+/// Writes everything; waits where a non-blocking descriptor is full.
+pub(crate) fn write_all(fd: RawFd, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        // SAFETY: the pointer and length describe `bytes`.
+        match check(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) } as libc::c_long)
+        {
+            Ok(written) => bytes = bytes.get(written as usize..).unwrap_or(&[]),
+            Err(super::Errno::EINTR) => {}
+            Err(super::Errno::EAGAIN) => {
+                let events = libc::POLLOUT;
+                super::process::poll(
+                    &mut [libc::pollfd {
+                        fd,
+                        events,
+                        revents: 0,
+                    }],
+                    None,
+                )?;
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// `close(2)`; errors mean the descriptor is gone all the same.
+pub(crate) fn close(fd: RawFd) {
+    // SAFETY: closing a number is memory-safe; the plan owns what it closes.
+    unsafe { libc::close(fd) };
+}
+
+/// `close_range(2)` (Linux 5.9), both ends included.
+pub(crate) fn close_range(first: u32, last: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
+}
+
+/// `dup2(2)`: `to` becomes a copy of `from` that survives exec.
+pub(crate) fn duplicate_onto(from: RawFd, to: RawFd) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::dup2(from, to) }.into()).map(drop)
+}
+
+/// Lets a descriptor survive exec.
+pub(crate) fn keep_across_exec(fd: RawFd) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }.into()).map(drop)
+}
+
+/// Is the number an open descriptor?
+pub(crate) fn is_open(fd: RawFd) -> bool {
+    // SAFETY: no memory is passed.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
+
+/// A close-on-exec copy numbered 3 or higher. Parent only (ownership).
+pub(crate) fn duplicate(fd: RawFd) -> Result<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: no memory is passed.
+    let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into())?;
+    // SAFETY: a new descriptor, owned by nobody else.
+    Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(copy as RawFd) })
+}
+
+/// `fchdir(2)`.
+pub(crate) fn enter(fd: RawFd) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::fchdir(fd) }.into()).map(drop)
+}
+
+/// `chdir(2)`.
+pub(crate) fn change_directory(path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated.
+    check(unsafe { libc::chdir(path.as_ptr()) }.into()).map(drop)
+}
+
+/// Reads into `buffer` once; the number of bytes, 0 at the end.
+pub(crate) fn read(fd: &impl AsRawFd, buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: the pointer and length describe `buffer`.
+    check(
+        unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) }
+            as libc::c_long,
+    )
+    .map(|bytes| bytes as usize)
+}
+
+/// Is the mount that `fd` lies on read-only? (`fstatvfs(3)`, ST_RDONLY.)
+pub(crate) fn is_read_only(fd: RawFd) -> Result<bool> {
+    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the pointer is valid for writing a statvfs.
+    check(unsafe { libc::fstatvfs(fd, stat.as_mut_ptr()) }.into())?;
+    // SAFETY: zeroed is valid, and the call filled it.
+    let stat = unsafe { stat.assume_init() };
+    Ok(stat.f_flag & libc::ST_RDONLY != 0)
+}
+
+/// Does the working directory have a path below the root? The kernel prefixes
+/// one that has none with `(unreachable)` (getcwd(2)).
+pub(crate) fn working_directory_is_reachable() -> Result<bool> {
+    let mut buffer = [0u8; libc::PATH_MAX as usize];
+    // SAFETY: pointer and length describe `buffer`.
+    check(unsafe { libc::syscall(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) })?;
+    Ok(buffer.first() == Some(&b'/'))
+}
+
+/// Takes ownership of a descriptor a wrapper of this module's siblings made.
+/// Parent only.
+pub(crate) fn own(fd: RawFd) -> std::os::fd::OwnedFd {
+    use std::os::fd::FromRawFd;
+    // SAFETY: callers pass a number just returned by a call that made it, and
+    // forget the number.
+    unsafe { std::os::fd::OwnedFd::from_raw_fd(fd) }
+}

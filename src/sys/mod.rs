@@ -1,0 +1,30 @@
+//! The kernel's calls, one thin wrapper each: the only `unsafe` of the project.
+//!
+//! Wrappers set the safe flags themselves (CLOEXEC, NOFOLLOW, NOSUID, NODEV) and
+//! say *child-safe* (no allocation, no lock, no panic: may be called between
+//! clone and exec) or *parent only*. They decide nothing.
+
+pub(crate) mod clone;
+pub(crate) mod fd;
+pub(crate) mod inherited;
+pub(crate) mod landlock;
+pub(crate) mod mount;
+pub(crate) mod process;
+pub(crate) mod seccomp;
+pub(crate) mod socket;
+pub(crate) mod start;
+pub(crate) mod tty;
+
+pub(crate) use nix::errno::Errno;
+
+/// Result of a call.
+pub(crate) type Result<T> = std::result::Result<T, Errno>;
+
+/// Turns a raw return value into a result; reads `errno` on −1.
+fn check(value: libc::c_long) -> Result<libc::c_long> {
+    if value < 0 {
+        Err(Errno::last())
+    } else {
+        Ok(value)
+    }
+}

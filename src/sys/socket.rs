@@ -1,0 +1,130 @@
+//! The status and control sockets: fixed frames, and one descriptor once.
+
+use super::{Errno, Result, check};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+/// A connected pair of SEQPACKET sockets, close-on-exec. Parent only.
+pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+    socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+}
+
+/// Sends one frame; a peer that is gone is an error, never a signal. Child-safe.
+pub(crate) fn send(socket: RawFd, frame: &[u8]) -> Result<()> {
+    loop {
+        // SAFETY: pointer and length describe `frame`.
+        let sent = unsafe {
+            libc::send(
+                socket,
+                frame.as_ptr().cast(),
+                frame.len(),
+                libc::MSG_NOSIGNAL,
+            )
+        };
+        match check(sent as libc::c_long) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Receives one frame into `buffer`; 0 at the end. Child-safe.
+pub(crate) fn receive(socket: RawFd, buffer: &mut [u8], block: bool) -> Result<usize> {
+    let flags = if block { 0 } else { libc::MSG_DONTWAIT };
+    loop {
+        // SAFETY: pointer and length describe `buffer`.
+        let received =
+            unsafe { libc::recv(socket, buffer.as_mut_ptr().cast(), buffer.len(), flags) };
+        match check(received as libc::c_long) {
+            Ok(bytes) => return Ok(bytes as usize),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Space for one control message with one descriptor, aligned as the kernel asks.
+#[repr(C, align(8))]
+struct OneDescriptor([u8; 24]);
+
+/// Sends one descriptor with one byte. Child-safe.
+pub(crate) fn send_descriptor(socket: RawFd, fd: RawFd) -> Result<()> {
+    let mut byte = [0u8];
+    let mut control = OneDescriptor([0; 24]);
+    let mut part = libc::iovec {
+        iov_base: byte.as_mut_ptr().cast(),
+        iov_len: 1,
+    };
+    // SAFETY: zeroed is a valid msghdr; every pointer set below outlives the call;
+    // CMSG_SPACE(4) is 24 bytes on 64-bit Linux, the size of `control`.
+    check(unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = (&raw mut control).cast();
+        message.msg_controllen = 24;
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(4) as _;
+        libc::CMSG_DATA(header).cast::<RawFd>().write_unaligned(fd);
+        libc::sendmsg(socket, &raw const message, libc::MSG_NOSIGNAL)
+    } as libc::c_long)
+    .map(drop)
+}
+
+/// Receives one descriptor, close-on-exec; `None` when the message carried none.
+pub(crate) fn receive_descriptor(socket: &OwnedFd) -> Result<Option<OwnedFd>> {
+    let mut byte = [0u8];
+    let mut control = OneDescriptor([0; 24]);
+    let mut part = libc::iovec {
+        iov_base: byte.as_mut_ptr().cast(),
+        iov_len: 1,
+    };
+    // SAFETY: as in `send_descriptor`; a descriptor that arrives is new and owned
+    // by nobody else. The kernel closes what does not fit into `control`.
+    unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = (&raw mut control).cast();
+        message.msg_controllen = 24;
+        check(
+            libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC)
+                as libc::c_long,
+        )?;
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        if header.is_null()
+            || (*header).cmsg_level != libc::SOL_SOCKET
+            || (*header).cmsg_type != libc::SCM_RIGHTS
+            || (*header).cmsg_len as usize != libc::CMSG_LEN(4) as usize
+        {
+            return Ok(None);
+        }
+        let fd = libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned();
+        Ok(Some(OwnedFd::from_raw_fd(fd)))
+    }
+}
+
+/// Binds a datagram socket to an abstract name; `None` when it is taken. The
+/// name is free again when the last copy of the socket is closed. Parent only.
+pub(crate) fn claim_abstract_name(name: &[u8]) -> Result<Option<OwnedFd>> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
+    let socket = socket(
+        AddressFamily::Unix,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    match bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name)?) {
+        Ok(()) => Ok(Some(socket)),
+        Err(Errno::EADDRINUSE) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}

@@ -1,0 +1,29 @@
+//! What was true before `main`: which standard descriptors the caller had closed.
+//!
+//! Rust's runtime opens `/dev/null` over closed descriptors 0 to 2 before `main`,
+//! so a program that wants to say "standard output is closed" must look earlier.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Bit N: descriptor N was closed when the process started.
+static CLOSED: AtomicU8 = AtomicU8::new(0);
+
+extern "C" fn look() {
+    for fd in 0..3 {
+        if !super::fd::is_open(fd) {
+            CLOSED.fetch_or(1 << fd, Ordering::Relaxed);
+        }
+    }
+}
+
+// SAFETY: the section holds pointers to functions without arguments, which libc
+// calls once before main; `look` needs nothing that is not there by then.
+#[unsafe(link_section = ".init_array")]
+#[used]
+static LOOK: extern "C" fn() = look;
+
+/// The lowest of descriptors 0, 1, 2 that was closed when the process started.
+pub fn stdio_closed_at_start() -> Option<i32> {
+    let closed = CLOSED.load(Ordering::Relaxed);
+    (0..3).find(|fd| closed & (1 << fd) != 0)
+}
