@@ -83,7 +83,7 @@ pub(super) fn check(program: &[sock_filter]) -> Result<(), Invalid> {
 fn one(i: &sock_filter, after: usize) -> Result<(), Why> {
     let require = |holds: bool, why: Why| if holds { Ok(()) } else { Err(why) };
     match i.code {
-        code::LD_W_ABS => require(i.k % 4 == 0 && i.k < DATA_SIZE, Why::Offset),
+        code::LD_W_ABS => require(i.k.is_multiple_of(4) && i.k < DATA_SIZE, Why::Offset),
         code::LD_MEM | code::LDX_MEM | code::ST | code::STX => require(i.k < 16, Why::Slot),
         code::JA => require((i.k as usize) < after, Why::Jump),
         code::DIV => require(i.k != 0, Why::Division),

@@ -96,6 +96,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::unnecessary_cast)] // the type of a request is the C library's
     fn numbers_are_those_of_libc() {
         let known: BTreeMap<&str, u64> = BTreeMap::from([
             ("TCGETS", libc::TCGETS as u64),
