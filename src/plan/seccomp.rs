@@ -16,7 +16,8 @@ use crate::bpf::{Checked, Data};
 use crate::policy::syscalls::{self, Standing};
 use crate::policy::{Network, Syscalls};
 use conditions::{Conditional, REFUSE, conditions};
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The filter for `[syscalls]`.
 ///
@@ -26,10 +27,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A word that names no call and no group; a call in `allow` that no policy can
 /// allow; a filter under which the launcher could not start the program.
 pub fn resolve(syscalls: &Syscalls, network: Network, tty: bool) -> Result<Seccomp, Refusal> {
-    let words = Words::expand(syscalls)?;
-    let program = compile(&words.meaning(network, tty))?;
+    let (meaning, summary) = Fates::of(syscalls)?.describe(network, tty);
+    let program = compile(&meaning)?;
     prove_startable(&program)?;
-    let summary = words.summary(network, tty);
     Ok(Seccomp { program, summary })
 }
 
@@ -38,7 +38,7 @@ pub fn resolve(syscalls: &Syscalls, network: Network, tty: bool) -> Result<Secco
 /// # Errors
 /// As [`resolve`], but for the last.
 pub fn meaning(syscalls: &Syscalls, network: Network, tty: bool) -> Result<Meaning, Refusal> {
-    Ok(Words::expand(syscalls)?.meaning(network, tty))
+    Ok(Fates::of(syscalls)?.describe(network, tty).0)
 }
 
 /// The program of a meaning, accepted by the kernel's rules.
@@ -86,84 +86,94 @@ fn prove_startable(program: &[seccompiler::sock_filter]) -> Result<(), Refusal> 
     Ok(())
 }
 
-/// The three lists of a policy, expanded.
-struct Words {
-    allow: BTreeSet<&'static str>,
-    deny: BTreeSet<&'static str>,
-    kill: BTreeSet<&'static str>,
-    refused: BTreeSet<&'static str>,
+/// What the lists of a policy make of a call; the greater wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    Allow,
+    Refuse,
+    Kill,
 }
 
-impl Words {
-    fn expand(policy: &Syscalls) -> Result<Words, Refusal> {
+/// The fate of each call that has one, by number; the others stay unknown.
+struct Fates(Vec<Option<Fate>>);
+
+impl Fates {
+    fn of(policy: &Syscalls) -> Result<Fates, Refusal> {
         for name in &policy.allow {
             allowable(name)?;
         }
-        let refused = syscalls::REFUSED.iter().flat_map(|f| f.calls).copied();
-        Ok(Words {
-            allow: expand("allow", &policy.allow)?,
-            deny: expand("deny", &policy.deny)?,
-            kill: expand("kill", &policy.kill)?,
-            refused: refused.collect(),
-        })
-    }
-
-    /// kill > deny > allow; `None` is a call that stays unknown.
-    fn call(&self, name: &str, network: Network, tty: bool) -> Option<Verdict> {
-        if self.kill.contains(name) {
-            Some(Verdict::Always(Answer::Kill))
-        } else if self.deny.contains(name) || self.refused.contains(name) {
-            Some(Verdict::Always(REFUSE))
-        } else if self.allow.contains(name) {
-            let conditional = conditions(name, network, tty).map(Verdict::Sometimes);
-            Some(conditional.unwrap_or(Verdict::Always(Answer::Allow)))
-        } else {
-            None
+        let mut fates = Fates(Vec::with_capacity(512));
+        for name in syscalls::REFUSED.iter().flat_map(|family| family.calls) {
+            fates.put(name, Fate::Refuse);
         }
-    }
-
-    fn meaning(&self, network: Network, tty: bool) -> Meaning {
-        let calls = syscalls::numbers().filter_map(|(name, number)| {
-            let call = match self.call(name, network, tty)? {
-                Verdict::Always(answer) => Call::always(answer),
-                Verdict::Sometimes(conditional) => conditional.call,
-            };
-            Some((number, call))
-        });
-        Meaning {
-            calls: calls.collect(),
+        for (key, words, fate) in [
+            ("allow", &policy.allow, Fate::Allow),
+            ("deny", &policy.deny, Fate::Refuse),
+            ("kill", &policy.kill, Fate::Kill),
+        ] {
+            for word in words {
+                for name in expand(key, word)? {
+                    fates.put(name, fate);
+                }
+            }
         }
+        Ok(fates)
     }
 
-    fn summary(&self, network: Network, tty: bool) -> Vec<String> {
-        let mut lines: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for (name, _) in syscalls::numbers() {
-            let (line, text) = match self.call(name, network, tty) {
-                Some(Verdict::Always(Answer::Allow)) => ("allow", name.to_owned()),
-                Some(Verdict::Always(Answer::Kill)) => ("kill", name.to_owned()),
-                Some(Verdict::Always(Answer::Errno(_))) => ("errno EPERM", name.to_owned()),
-                Some(Verdict::Sometimes(c)) => ("conditions", format!("{name} ({})", c.words)),
+    /// A call that this architecture lacks has no fate.
+    fn put(&mut self, name: &str, fate: Fate) {
+        let Some(number) = syscalls::number(name) else {
+            return;
+        };
+        let at = number as usize; // a known number is below 512
+        if self.0.len() <= at {
+            self.0.resize(at + 1, None);
+        }
+        self.0[at] = self.0[at].max(Some(fate));
+    }
+
+    /// The meaning, and the words for it.
+    fn describe(&self, network: Network, tty: bool) -> (Meaning, Vec<String>) {
+        let mut calls = Vec::with_capacity(512);
+        let mut lines: [Vec<Cow<str>>; 4] = Default::default();
+        let [allow, conditional, refuse, kill] = &mut lines;
+        for (name, number) in syscalls::numbers() {
+            let call = match self.0.get(number as usize).copied().flatten() {
                 None => continue,
+                Some(Fate::Kill) => {
+                    kill.push(name.into());
+                    Call::always(Answer::Kill)
+                }
+                Some(Fate::Refuse) => {
+                    refuse.push(name.into());
+                    Call::always(REFUSE)
+                }
+                Some(Fate::Allow) => match conditions(name, network, tty) {
+                    Some(Conditional { call, words }) => {
+                        conditional.push(format!("{name} ({words})").into());
+                        call
+                    }
+                    None => {
+                        allow.push(name.into());
+                        Call::always(Answer::Allow)
+                    }
+                },
             };
-            lines.entry(line).or_default().insert(text);
+            calls.push((number, call));
         }
+        let heads = ["allow", "conditions", "errno EPERM", "kill"];
         let mut summary = Vec::new();
-        for line in ["allow", "conditions", "errno EPERM", "kill"] {
-            if let Some(texts) = lines.remove(line) {
-                let texts: Vec<String> = texts.into_iter().collect();
-                summary.push(format!("{line}: {}", texts.join(", ")));
+        for (head, mut texts) in heads.into_iter().zip(lines) {
+            texts.sort(); // of a few sorted runs: the stable sort is quick at those
+            if !texts.is_empty() {
+                summary.push(format!("{head}: {}", texts.join(", ")));
             }
         }
         summary.push("errno ENOSYS: every other number, and every x32 number".into());
         summary.push("kill: every call by another architecture's convention".into());
-        summary
+        let calls = BTreeMap::from_iter(calls);
+        (Meaning { calls }, summary)
     }
-}
-
-/// What becomes of a call by name.
-enum Verdict {
-    Always(Answer),
-    Sometimes(Conditional),
 }
 
 /// Refuses a word of `allow` that no policy can allow.
@@ -178,28 +188,21 @@ fn allowable(name: &str) -> Result<(), Refusal> {
     Err(Refusal::new(message).hint(hint))
 }
 
-fn expand(key: &str, words: &[String]) -> Result<BTreeSet<&'static str>, Refusal> {
-    let mut calls = BTreeSet::new();
-    for word in words {
-        let found = syscalls::expand(word).map_err(|unknown| {
-            let kind = match word.starts_with('@') {
-                true => "group of system calls",
-                false => "system call",
-            };
-            // `escape_debug`: the word is the policy author's.
-            let message = format!(
-                "`[syscalls] {key}` names no {kind}: `{}`",
-                word.escape_debug()
-            );
-            let refusal = Refusal::new(message);
-            match unknown.suggestion {
-                Some(near) => refusal.hint(format!("did you mean `{near}`?")),
-                None => refusal,
-            }
-        })?;
-        calls.extend(found);
-    }
-    Ok(calls)
+/// The calls of a word under `[syscalls] key`.
+fn expand(key: &str, word: &str) -> Result<Vec<&'static str>, Refusal> {
+    syscalls::expand(word).map_err(|unknown| {
+        let kind = match word.starts_with('@') {
+            true => "group of system calls",
+            false => "system call",
+        };
+        // Escaped, for it is printed as it came.
+        let word = word.escape_debug();
+        let refusal = Refusal::new(format!("`[syscalls] {key}` names no {kind}: `{word}`"));
+        match unknown.suggestion {
+            Some(near) => refusal.hint(format!("did you mean `{near}`?")),
+            None => refusal,
+        }
+    })
 }
 
 #[cfg(test)]

@@ -30,36 +30,38 @@ pub(super) fn compile(meaning: &Meaning) -> Result<Vec<sock_filter>, seccompiler
         instruction(code::RET_K, Answer::Kill.value()),
         instruction(code::LD_W_ABS, NR),
     ];
-    program.extend(tree(&runs(meaning))?);
+    let unknown = Call::always(Answer::Errno(libc::ENOSYS));
+    program.extend(tree(&runs(meaning, &unknown))?);
     Ok(program)
 }
 
 /// A first number and what happens to it and those after it, up to the next run.
-type Run = (u32, Call);
+type Run<'a> = (u32, &'a Call);
 
 /// The numbers from 0 to the last, as runs of the same answer.
-fn runs(meaning: &Meaning) -> Vec<Run> {
-    let unknown = Call::always(Answer::Errno(libc::ENOSYS));
-    let mut runs: Vec<Run> = vec![(0, unknown.clone())];
-    let mut push = |from: u32, call: &Call| match runs.last_mut() {
-        Some((start, last)) if *start == from => *last = call.clone(),
-        Some((_, last)) if last == call => {}
-        _ => runs.push((from, call.clone())),
-    };
+fn runs<'a>(meaning: &'a Meaning, unknown: &'a Call) -> Vec<Run<'a>> {
+    let mut starts = vec![(0, unknown)];
     for (number, call) in &meaning.calls {
-        push(*number, call);
-        let next = number.saturating_add(1);
-        if next > *number && !meaning.calls.contains_key(&next) {
-            push(next, &unknown);
+        starts.push((*number, call));
+        if let Some(next) = number.checked_add(1) {
+            starts.push((next, unknown));
         }
     }
-    // Replacing the first run's answer may have made it equal to the second's.
-    runs.dedup_by(|later, earlier| later.1 == earlier.1);
+    let mut runs: Vec<Run> = Vec::with_capacity(starts.len());
+    for (from, call) in starts {
+        // What starts at the same number replaces what was assumed there.
+        if runs.last().is_some_and(|(start, _)| *start == from) {
+            runs.pop();
+        }
+        if runs.last().is_none_or(|(_, last)| *last != call) {
+            runs.push((from, call));
+        }
+    }
     runs
 }
 
 /// Halves the runs until one is left. Every way ends in a return.
-fn tree(runs: &[Run]) -> Result<Vec<sock_filter>, seccompiler::BackendError> {
+fn tree(runs: &[Run<'_>]) -> Result<Vec<sock_filter>, seccompiler::BackendError> {
     let (low, high) = match runs {
         [] => return Ok(vec![instruction(code::RET_K, Answer::Kill.value())]),
         [(_, call)] => return leaf(call),
@@ -131,7 +133,8 @@ mod tests {
     }
 
     fn starts(numbers: &[u32]) -> Vec<u32> {
-        runs(&always(numbers))
+        let unknown = Call::always(Answer::Errno(libc::ENOSYS));
+        runs(&always(numbers), &unknown)
             .iter()
             .map(|(from, _)| *from)
             .collect()
@@ -148,8 +151,8 @@ mod tests {
     #[test]
     fn an_unknown_call_named_at_zero_joins_its_neighbours() {
         let unknown = Call::always(Answer::Errno(libc::ENOSYS));
-        let calls = BTreeMap::from([(0, unknown.clone()), (7, unknown)]);
-        assert_eq!(runs(&Meaning { calls }).len(), 1);
+        let calls = BTreeMap::from([(0, unknown.clone()), (7, unknown.clone())]);
+        assert_eq!(runs(&Meaning { calls }, &unknown).len(), 1);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) fn conditions(name: &str, network: Network, tty: bool) -> Option<Cond
         "socketpair" => (allow([[is(0, libc::AF_UNIX as u64)]]), "AF_UNIX"),
         "socket" => return Some(socket(network)),
         "prctl" => return Some(prctl()),
-        "ioctl" => return Some(ioctl::ioctl(tty)),
+        "ioctl" => return Some(ioctl::ioctl(network, tty)),
         _ => return None,
     };
     let words = words.into();

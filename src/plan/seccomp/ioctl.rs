@@ -5,6 +5,7 @@
 
 use super::conditions::{Conditional, REFUSE, allow, in_list};
 use super::meaning::{Answer, Condition, Rule, Test};
+use crate::policy::Network;
 
 /// Requests of ordinary programs, most frequent first. Numbers are those of
 /// `asm-generic/ioctls.h`, `linux/sockios.h` and `linux/fs.h`, the same on
@@ -30,7 +31,12 @@ const REQUESTS: &[(u64, &str)] = &[
     (0x4004_5436, "TIOCSIG"),
     // Sharing extents between files the caller has open: what cp(1) tries first.
     (0x4004_9409, "FICLONE"), (0x4020_940d, "FICLONERANGE"),
-    // Reading the interfaces of the network namespace; setting needs CAP_NET_ADMIN.
+];
+
+/// Reading the interfaces of the network namespace, where there are any to read;
+/// setting needs CAP_NET_ADMIN.
+#[rustfmt::skip]
+const INTERFACES: &[(u64, &str)] = &[
     (0x8905, "SIOCATMARK"), (0x8910, "SIOCGIFNAME"), (0x8912, "SIOCGIFCONF"),
     (0x8913, "SIOCGIFFLAGS"), (0x8915, "SIOCGIFADDR"), (0x8917, "SIOCGIFDSTADDR"),
     (0x8919, "SIOCGIFBRDADDR"), (0x891b, "SIOCGIFNETMASK"), (0x8921, "SIOCGIFMTU"),
@@ -52,10 +58,15 @@ const REFUSED_TYPES: [u8; 3] = [b'T', b'K', b'V'];
 ///
 /// A request in no list is ENOTTY: that is what a driver answers that does not
 /// know it, so that programs which probe go on as they would elsewhere.
-pub(super) fn ioctl(tty: bool) -> Conditional {
-    let own = if tty { OWN_TERMINAL } else { &[] };
-    let requests = REQUESTS.iter().chain(own).map(|(request, _)| *request);
-    let mut call = allow(in_list(1, requests));
+pub(super) fn ioctl(network: Network, tty: bool) -> Conditional {
+    let mut requests = REQUESTS.to_vec();
+    if tty {
+        requests.extend(OWN_TERMINAL);
+    }
+    if network != Network::None {
+        requests.extend(INTERFACES);
+    }
+    let mut call = allow(in_list(1, requests.iter().map(|(request, _)| *request)));
     for kind in REFUSED_TYPES {
         let test = Test::Bits {
             mask: 0xff00,
@@ -69,7 +80,7 @@ pub(super) fn ioctl(tty: bool) -> Conditional {
     call.otherwise = Answer::Errno(libc::ENOTTY);
     let words = format!(
         "{} requests; other terminal and console requests EPERM, the rest ENOTTY",
-        REQUESTS.len() + own.len()
+        requests.len()
     );
     Conditional { call, words }
 }
@@ -80,12 +91,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn answer(tty: bool, request: u64) -> Answer {
-        ioctl(tty).call.answer(&[0, request, 0, 0, 0, 0])
+        let conditional = ioctl(Network::Loopback, tty);
+        conditional.call.answer(&[0, request, 0, 0, 0, 0])
     }
 
     // The constants are c_ulong against glibc and c_int against musl.
     #[allow(clippy::unnecessary_cast)]
     #[test]
+    #[allow(clippy::unnecessary_cast)] // the type of a request is the C library's
     fn numbers_are_those_of_libc() {
         let known: BTreeMap<&str, u64> = BTreeMap::from([
             ("TCGETS", libc::TCGETS as u64),
@@ -107,12 +120,9 @@ mod tests {
             ("SIOCGIFHWADDR", libc::SIOCGIFHWADDR as u64),
             ("SIOCGIFINDEX", libc::SIOCGIFINDEX as u64),
         ]);
-        let listed: BTreeMap<_, _> = REQUESTS
-            .iter()
-            .chain(OWN_TERMINAL)
-            .map(|(n, s)| (*s, *n))
-            .collect();
-        assert_eq!(listed.len(), REQUESTS.len() + OWN_TERMINAL.len());
+        let all = [REQUESTS, OWN_TERMINAL, INTERFACES].concat();
+        let listed: BTreeMap<_, _> = all.iter().map(|(n, s)| (*s, *n)).collect();
+        assert_eq!(listed.len(), all.len());
         for (name, number) in known {
             assert_eq!(listed[name], number, "{name}");
         }
@@ -145,6 +155,16 @@ mod tests {
         // NS_GET_USERNS, PIDFD_GET_NET_NAMESPACE, SIOCGSKNS, 0
         for request in [0x5000_940e, 0xc050_6617, 0x8914, 0xb701, 0xff04, 0x894c, 0] {
             assert_eq!(answer(true, request), Answer::Errno(libc::ENOTTY));
+        }
+    }
+
+    #[test]
+    fn interfaces_are_read_where_there_is_a_network() {
+        for (request, _) in INTERFACES {
+            let offline = ioctl(Network::None, true).call;
+            let offline = offline.answer(&[0, *request, 0, 0, 0, 0]);
+            assert_eq!(offline, Answer::Errno(libc::ENOTTY));
+            assert_eq!(answer(true, *request), Answer::Allow);
         }
     }
 

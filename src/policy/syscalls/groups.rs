@@ -96,7 +96,7 @@ pub static GROUPS: &[Group] = &[
             ("fchmodat2", "as open"),
             ("mknod", "as open; regular files, FIFOs and sockets only, never devices"),
             ("mknodat", "as mknod"),
-            ("cachestat", "answers only for files the caller owns or may write"),
+            ("cachestat", "since Linux 6.13 it answers only for files the caller owns or may write"),
         ],
     },
     Group {
@@ -124,7 +124,7 @@ pub static GROUPS: &[Group] = &[
             "mseal", "map_shadow_stack", "set_mempolicy", "get_mempolicy", "set_mempolicy_home_node",
         ],
         odd: &[
-            ("mincore", "since Linux 5.0 it answers only for pages the caller could write"),
+            ("mincore", "since Linux 5.2 it answers only for pages the caller could write"),
             ("mbind", "own memory only; moving pages shared with others needs CAP_SYS_NICE"),
             ("memfd_create", "a memfd can be executed whatever mounts say (noexec and Landlock do not cover it); that gives nothing that anonymous executable memory would not"),
         ],
