@@ -95,8 +95,6 @@ mod tests {
         conditional.call.answer(&[0, request, 0, 0, 0, 0])
     }
 
-    // The constants are c_ulong against glibc and c_int against musl.
-    #[allow(clippy::unnecessary_cast)]
     #[test]
     #[allow(clippy::unnecessary_cast)] // the type of a request is the C library's
     fn numbers_are_those_of_libc() {
