@@ -19,14 +19,20 @@ pub(super) fn enter(stage: Stage<Cloned>, image: &Image) -> Result<Stage<Mapped>
     process::set_ids(uid, gid).map_err(Failure::at(Step::Ids, 1))?;
     // Changing ids made the process undumpable, and its files in /proc root's.
     process::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0).map_err(Failure::at(Step::Ids, 2))?;
-    // The time namespace of processes cloned from here on. Its offsets can be
-    // written only before the first of them exists, and only while the host's
-    // /proc is still visible.
+    // A time namespace: its offsets can be written only before the first process
+    // enters, and only while the host's /proc is still visible.
     process::unshare(libc::CLONE_NEWTIME).map_err(Failure::at(Step::Ids, 3))?;
     let offsets =
         fd::open_write(c"/proc/self/timens_offsets").map_err(Failure::at(Step::Ids, 4))?;
     let written = fd::write_all(offsets, image.time_offsets.to_bytes());
     fd::close(offsets);
     written.map_err(Failure::at(Step::Ids, 5))?;
+    // Entered at once: a process may share memory only within one time namespace,
+    // and the program's process shares pid 1's until exec.
+    let namespace =
+        fd::open_read(c"/proc/self/ns/time_for_children").map_err(Failure::at(Step::Ids, 6))?;
+    let entered = process::enter_namespace(namespace, libc::CLONE_NEWTIME);
+    fd::close(namespace);
+    entered.map_err(Failure::at(Step::Ids, 7))?;
     Ok(stage.next())
 }

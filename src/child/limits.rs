@@ -30,9 +30,9 @@ pub(super) fn set(stage: Stage<Split>, image: &Image) -> Result<Stage<Limited>, 
     for (control, wanted) in attributes.speculation.iter().enumerate() {
         if *wanted {
             process::prctl(
-                libc::PR_SET_SPECULATION_CTRL,
+                process::PR_SET_SPECULATION_CTRL,
                 control as libc::c_ulong,
-                libc::PR_SPEC_FORCE_DISABLE as libc::c_ulong,
+                process::PR_SPEC_FORCE_DISABLE,
                 0,
                 0,
             )

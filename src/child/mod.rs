@@ -26,7 +26,7 @@ use crate::launch::image::Image;
 use crate::step::Step;
 use crate::sys::{Errno, fd, process};
 use crate::wire::Frame;
-use payload::Role;
+use stage::{Filtered, Split, Stage};
 
 /// Exit code of a child that could not go on; nobody but the parent sees it.
 const GAVE_UP: i32 = 125;
@@ -64,14 +64,14 @@ pub(crate) fn main(image: &Image) -> ! {
         }
     }
     match isolate(image) {
-        Ok(never) => match never {},
+        Ok(program) => reap::run(image, program),
         Err(failure) => give_up(image, failure),
     }
 }
 
-/// The steps. Each consumes what the one before it returned; two in the wrong
-/// order do not compile.
-fn isolate(image: &Image) -> Result<std::convert::Infallible, Failure> {
+/// The steps of pid 1. Each consumes what the one before it returned; two in the
+/// wrong order do not compile. Returns the pid of the program's process.
+fn isolate(image: &Image) -> Result<libc::pid_t, Failure> {
     let mapped = ids::enter(stage::cloned(), image)?;
     let mounted = mounts::build(mapped, image)?;
     done(image, Step::Mounts, image.ops.len());
@@ -79,10 +79,18 @@ fn isolate(image: &Image) -> Result<std::convert::Infallible, Failure> {
     done(image, Step::Root, 0);
     let named = net::configure(rooted, image)?;
     done(image, Step::Net, 0);
-    let split = match payload::split(named, image)? {
-        Role::Init(program) => reap::run(image, program),
-        Role::Payload(split) => split,
-    };
+    payload::split(named, image)
+}
+
+/// The steps of the program's process, to the end.
+fn confine(split: Stage<Split>, image: &Image) -> Failure {
+    match confined(split, image) {
+        Ok(filtered) => exec::execute(filtered, image),
+        Err(failure) => failure,
+    }
+}
+
+fn confined(split: Stage<Split>, image: &Image) -> Result<Stage<Filtered>, Failure> {
     done(image, Step::Payload, 0);
     let limited = limits::set(split, image)?;
     done(image, Step::Limits, image.rlimits.len());
@@ -100,7 +108,7 @@ fn isolate(image: &Image) -> Result<std::convert::Infallible, Failure> {
     done(image, Step::Verify, 0);
     let filtered = seccomp::attach(verified, image)?;
     done(image, Step::Seccomp, image.filter.len());
-    Err(exec::execute(filtered, image))
+    Ok(filtered)
 }
 
 /// Says that a step is done. A parent that is gone needs no answer: the control

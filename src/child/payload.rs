@@ -8,30 +8,50 @@ use crate::step::Step;
 use crate::sys::{Errno, clone, fd, process, socket, tty};
 use std::os::fd::RawFd;
 
-/// Which of the two processes this is.
-pub(super) enum Role {
-    /// pid 1; the program's process has this pid.
-    Init(libc::pid_t),
-    /// The process that becomes the program.
-    Payload(Stage<Split>),
+/// What the program's process is given.
+struct Passed<'a> {
+    stage: Option<Stage<Named>>,
+    image: &'a Image,
 }
 
-pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<Role, Failure> {
+/// Starts the program's process, which goes through the rest of the steps; returns
+/// its pid, in pid 1, when it has executed the program or given up.
+pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<libc::pid_t, Failure> {
     // pid 1 is a copy of the caller's memory: nobody inside may read it, and not
     // for one instant. exec makes the program dumpable again.
     process::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map_err(Failure::at(Step::Payload, 0))?;
-    // SAFETY: both sides keep to child-safe calls until exec or _exit.
-    let pid = unsafe { clone::fork() }.map_err(Failure::at(Step::Payload, 1))?;
-    if pid != 0 {
-        return Ok(Role::Init(pid));
-    }
+    let mut passed = Passed {
+        stage: Some(stage),
+        image,
+    };
+    // SAFETY: `start` gets the `Passed` it expects, alive while this process waits,
+    // keeps to child-safe calls, and never returns.
+    unsafe { clone::vfork(&image.stack, start, (&raw mut passed).cast()) }
+        .map_err(Failure::at(Step::Payload, 1))
+}
+
+/// First function of the program's process.
+extern "C" fn start(argument: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `split` passes a `Passed` that outlives this process's use of its
+    // memory, and touches it no more.
+    let passed = unsafe { &mut *argument.cast::<Passed<'_>>() };
+    let Some(stage) = passed.stage.take() else {
+        process::exit(super::GAVE_UP)
+    };
+    let image = passed.image;
+    let failure = match prepare(stage, image) {
+        Ok(split) => super::confine(split, image),
+        Err(failure) => failure,
+    };
+    super::give_up(image, failure)
+}
+
+/// Session, streams, directory, signals.
+fn prepare(stage: Stage<Named>, image: &Image) -> Result<Stage<Split>, Failure> {
     process::new_session().map_err(Failure::at(Step::Payload, 2))?;
     process::new_session_keyring().map_err(Failure::at(Step::Payload, 3))?;
     let stdio = match &image.terminal {
-        Some(size) => {
-            let terminal = take_terminal(image, size).map_err(Failure::at(Step::Payload, 4))?;
-            [terminal; 3]
-        }
+        Some(size) => [take_terminal(image, size).map_err(Failure::at(Step::Payload, 4))?; 3],
         None => image.stdio,
     };
     for (to, from) in stdio.iter().enumerate() {
@@ -43,7 +63,7 @@ pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<Role, Failure>
     process::set_umask(0o022);
     fd::change_directory(&image.cwd).map_err(Failure::at(Step::Payload, 7))?;
     process::default_signal_actions();
-    Ok(Role::Payload(stage.next()))
+    Ok(stage.next())
 }
 
 /// A pty from the sandbox's own devpts: one end becomes the controlling

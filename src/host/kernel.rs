@@ -7,22 +7,32 @@ use crate::policy::Policy;
 use crate::sys::{landlock, process, seccomp};
 use std::collections::BTreeMap;
 
-/// Resources a policy can limit.
-const LIMITED: [u32; 7] = [
-    libc::RLIMIT_DATA,
-    libc::RLIMIT_NPROC,
-    libc::RLIMIT_CPU,
-    libc::RLIMIT_FSIZE,
-    libc::RLIMIT_NOFILE,
-    libc::RLIMIT_STACK,
-    libc::RLIMIT_CORE,
-];
+/// Resource numbers of `setrlimit(2)` as one type (libc's differs by C library).
+#[allow(clippy::unnecessary_cast)]
+pub mod resource {
+    /// Largest core file, bytes.
+    pub const CORE: u32 = libc::RLIMIT_CORE as u32;
+    /// Processor time, seconds.
+    pub const CPU: u32 = libc::RLIMIT_CPU as u32;
+    /// Private writable memory of a process, bytes.
+    pub const DATA: u32 = libc::RLIMIT_DATA as u32;
+    /// Largest file, bytes.
+    pub const FSIZE: u32 = libc::RLIMIT_FSIZE as u32;
+    /// Highest descriptor plus one.
+    pub const NOFILE: u32 = libc::RLIMIT_NOFILE as u32;
+    /// Processes and threads.
+    pub const NPROC: u32 = libc::RLIMIT_NPROC as u32;
+    /// Stack of a main thread, bytes.
+    pub const STACK: u32 = libc::RLIMIT_STACK as u32;
+    /// Every one a policy can limit.
+    pub const ALL: [u32; 7] = [CORE, CPU, DATA, FSIZE, NOFILE, NPROC, STACK];
+}
 
 impl Host {
     /// Looks at the kernel and the caller; `paths` and `proc_entries` stay empty.
     pub(crate) fn kernel_facts(policy: &Policy) -> Host {
         let speculation = |control: libc::c_ulong| {
-            process::prctl(libc::PR_GET_SPECULATION_CTRL, control, 0, 0, 0)
+            process::prctl(process::PR_GET_SPECULATION_CTRL, control, 0, 0, 0)
                 .unwrap_or_else(|errno| -(errno as i32))
         };
         Host {
@@ -42,7 +52,7 @@ impl Host {
                 .iter()
                 .filter_map(|name| Some((name.clone(), std::env::var_os(name)?)))
                 .collect(),
-            hard_limits: LIMITED
+            hard_limits: resource::ALL
                 .iter()
                 .filter_map(|resource| Some((*resource, process::limit(*resource).ok()?.1)))
                 .collect(),

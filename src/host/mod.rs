@@ -7,6 +7,8 @@ pub mod git;
 pub mod paths;
 mod kernel;
 
+pub use kernel::resource;
+
 use crate::policy::{Content, Policy};
 
 use serde::{Deserialize, Serialize};

@@ -128,7 +128,8 @@ fn ids(item: usize) -> What {
         1 => "cannot take the mapped ids",
         2 => "cannot become dumpable",
         3 => "cannot create the time namespace (Linux 5.6, CONFIG_TIME_NS)",
-        _ => "cannot set the offsets of the time namespace",
+        4 | 5 => "cannot set the offsets of the time namespace",
+        _ => "cannot enter the time namespace",
     };
     (what.to_owned(), None)
 }

@@ -4,6 +4,7 @@
 //! It adds nothing to the plan. The child reads it and owns none of it.
 
 use crate::plan::{Attributes, Op, Plan, Rlimit};
+use crate::sys::clone::Stack;
 use crate::sys::process::ExecList;
 use seccompiler::sock_filter;
 use std::ffi::{CString, OsStr};
@@ -58,6 +59,8 @@ pub(crate) struct Image {
     pub(crate) argv: ExecList,
     /// For execve.
     pub(crate) envp: ExecList,
+    /// What the program's process runs on until then.
+    pub(crate) stack: Stack,
 }
 
 /// The Landlock domain, ready to be put in force.
@@ -221,6 +224,7 @@ impl Image {
                 .collect::<Result<Vec<_>, _>>()?,
             argv: ExecList::new(argv),
             envp: ExecList::new(envp),
+            stack: Stack::new(),
         })
     }
 }

@@ -5,7 +5,7 @@
 //! for the sandbox's user namespace (Linux 5.14).
 
 use super::{Limits, Rlimit};
-use crate::host::Host;
+use crate::host::{Host, resource};
 use crate::policy;
 
 /// A core file of at most one byte is none, and one byte is also what the kernel
@@ -29,29 +29,29 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Limits {
             hard: hard.min(most),
         }
     };
-    let mut rlimits = vec![bounded(libc::RLIMIT_CORE, "core", NO_CORE, NO_CORE)];
+    let mut rlimits = vec![bounded(resource::CORE, "core", NO_CORE, NO_CORE)];
     if let Some(bytes) = limits.memory {
-        rlimits.push(bounded(libc::RLIMIT_DATA, "data", bytes, bytes));
+        rlimits.push(bounded(resource::DATA, "data", bytes, bytes));
     }
     if let Some(count) = limits.processes {
         // pid 1 is counted too, and is ours.
         let count = count.saturating_add(1);
-        rlimits.push(bounded(libc::RLIMIT_NPROC, "nproc", count, count));
+        rlimits.push(bounded(resource::NPROC, "nproc", count, count));
     }
     if let Some(time) = limits.cpu_time {
         // Whole seconds, rounded up; SIGXCPU first, SIGKILL a second later for
         // those who ignore it.
         let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-        rlimits.push(bounded(libc::RLIMIT_CPU, "cpu", seconds, seconds + 1));
+        rlimits.push(bounded(resource::CPU, "cpu", seconds, seconds + 1));
     }
     if let Some(bytes) = limits.file_size {
-        rlimits.push(bounded(libc::RLIMIT_FSIZE, "fsize", bytes, bytes));
+        rlimits.push(bounded(resource::FSIZE, "fsize", bytes, bytes));
     }
     if let Some(count) = limits.open_files {
-        rlimits.push(bounded(libc::RLIMIT_NOFILE, "nofile", count, count));
+        rlimits.push(bounded(resource::NOFILE, "nofile", count, count));
     }
     if let Some(bytes) = limits.stack {
-        rlimits.push(bounded(libc::RLIMIT_STACK, "stack", bytes, bytes));
+        rlimits.push(bounded(resource::STACK, "stack", bytes, bytes));
     }
     Limits {
         rlimits,
@@ -83,7 +83,7 @@ mod tests {
             ..Default::default()
         };
         let host = Host {
-            hard_limits: [(libc::RLIMIT_NOFILE, 64)].into(),
+            hard_limits: [(resource::NOFILE, 64)].into(),
             ..Host::default()
         };
         let plan = resolve(&limits, &host);

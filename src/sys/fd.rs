@@ -26,10 +26,16 @@ pub(crate) fn open_read_write(dir: RawFd, path: &CStr) -> Result<RawFd> {
     open(dir, path, OFlag::O_RDWR | OFlag::O_NOCTTY, 0, false)
 }
 
-/// Opens an existing host file for writing only.
+/// Opens a file of this process in `/proc` for writing. The path is followed:
+/// `/proc/self` is a link, and meant to be.
 pub(crate) fn open_write(path: &CStr) -> Result<RawFd> {
-    // Not through `open`: /proc/self is a link, and meant to be followed.
     let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path, flags, Mode::empty()).map(IntoRawFd::into_raw_fd)
+}
+
+/// As [`open_write`], for reading.
+pub(crate) fn open_read(path: &CStr) -> Result<RawFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     nix::fcntl::open(path, flags, Mode::empty()).map(IntoRawFd::into_raw_fd)
 }
 

@@ -18,6 +18,11 @@ pub(crate) fn prctl(
     check(unsafe { libc::prctl(option, a, b, c, d) }.into()).map(|value| value as i32)
 }
 
+/// `PR_GET_SPECULATION_CTRL`, `PR_SET_SPECULATION_CTRL` (Linux 4.17) and the
+/// answer that cannot be taken back.
+pub(crate) const PR_GET_SPECULATION_CTRL: libc::c_int = 52;
+pub(crate) const PR_SET_SPECULATION_CTRL: libc::c_int = 53;
+pub(crate) const PR_SPEC_FORCE_DISABLE: libc::c_ulong = 1 << 3;
 /// `PR_SET_MDWE`, `PR_GET_MDWE` (Linux 6.3).
 pub(crate) const PR_SET_MDWE: libc::c_int = 65;
 pub(crate) const PR_GET_MDWE: libc::c_int = 66;
@@ -91,6 +96,12 @@ pub(crate) fn drop_groups() -> Result<()> {
 pub(crate) fn unshare(flags: libc::c_int) -> Result<()> {
     // SAFETY: no memory is passed.
     check(unsafe { libc::unshare(flags) }.into()).map(drop)
+}
+
+/// `setns(2)`.
+pub(crate) fn enter_namespace(fd: i32, kind: libc::c_int) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::setns(fd, kind) }.into()).map(drop)
 }
 
 /// `sethostname(2)`.
@@ -245,8 +256,8 @@ pub(crate) fn kill(pid: libc::pid_t, signal: i32) -> Result<()> {
 /// `ppoll(2)` over at most a few descriptors; `None` waits for ever.
 pub(crate) fn poll(fds: &mut [libc::pollfd], timeout_ns: Option<u64>) -> Result<()> {
     let timeout = timeout_ns.map(|ns| libc::timespec {
-        tv_sec: (ns / 1_000_000_000) as libc::time_t,
-        tv_nsec: (ns % 1_000_000_000) as libc::c_long,
+        tv_sec: (ns / 1_000_000_000) as _,
+        tv_nsec: (ns % 1_000_000_000) as _,
     });
     let pointer = timeout
         .as_ref()
