@@ -166,9 +166,34 @@ fn map_namespace(pid: libc::pid_t, owner: (u32, u32), uid: u32) -> Result<OwnedF
     Ok(namespace.into())
 }
 
-/// Is the id an account of this machine (or one its directory services know)?
+/// Is the id an account of this machine, or could it be? Directory services are
+/// not asked (that would load their code into this process); the default range
+/// lies above what they hand out.
 fn account_exists(uid: u32) -> bool {
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid));
-    // A directory that cannot be asked cannot vouch for the id being free either.
-    !matches!(user, Ok(None))
+    let Ok(accounts) = std::fs::read_to_string("/etc/passwd") else {
+        // Without the list nobody can vouch for the id; the claim alone must do.
+        return false;
+    };
+    names_uid(&accounts, uid)
+}
+
+/// Does a line of passwd(5) have this uid?
+fn names_uid(accounts: &str, uid: u32) -> bool {
+    accounts
+        .lines()
+        .filter_map(|line| line.split(':').nth(2))
+        .any(|field| field.parse() == Ok(uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_uid;
+
+    #[test]
+    fn the_third_field_is_the_uid() {
+        let accounts = "root:x:0:0::/root:/bin/sh\nu:x:2000000000:7::/:/bin/sh\n";
+        assert!(names_uid(accounts, 2_000_000_000));
+        assert!(!names_uid(accounts, 7));
+        assert!(!names_uid("broken", 0));
+    }
 }
