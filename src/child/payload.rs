@@ -42,7 +42,6 @@ pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<Role, Failure>
     }
     process::set_umask(0o022);
     fd::change_directory(&image.cwd).map_err(Failure::at(Step::Payload, 7))?;
-    process::default_signal_actions();
     Ok(Role::Payload(stage.next()))
 }
 
