@@ -32,6 +32,16 @@ pub(super) fn conditions(name: &str, network: Network, tty: bool) -> Option<Cond
             allow([[is(0, 0)], [is(0, 0xffff_ffff)]]),
             "PER_LINUX and queries",
         ),
+        // Threads are set by their own numbers, so all but one process is allowed.
+        "sched_setaffinity" | "sched_setparam" | "sched_setscheduler" | "sched_setattr" => {
+            (allow(not_pid_1(0, &[])), NOT_PID_1)
+        }
+        "setpriority" => (
+            priorities(u64::from(libc::PRIO_PROCESS), u64::from(libc::PRIO_PGRP)),
+            NOT_PID_1,
+        ),
+        // IOPRIO_WHO_PROCESS and IOPRIO_WHO_PGRP of linux/ioprio.h.
+        "ioprio_set" => (priorities(1, 2), NOT_PID_1),
         "prlimit64" => (
             // Setting another process's limits needs no more than its uid.
             allow([[is(0, 0)], [Condition::whole(2, Test::Is(0))]]),
@@ -61,6 +71,25 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
 /// Set-user-id and set-group-id.
 const SET_ID: u64 = (libc::S_ISUID | libc::S_ISGID) as u64;
 const NO_SET_ID: &str = "no set-id bits";
+
+const NOT_PID_1: &str = "any process but pid 1";
+
+/// Rules for a process number: anything but 1. pid 1 keeps the wall-time limit
+/// and has the program's uid, so that the kernel would let the program slow it
+/// down (SCHED_IDLE, nice 19) below a crowd of busy processes.
+fn not_pid_1(arg: u8, also: &[Condition]) -> Vec<Vec<Condition>> {
+    [is(arg, 0), Condition::low(arg, Test::AtLeast(2))]
+        .map(|test| [also, &[test]].concat())
+        .into()
+}
+
+/// setpriority(2) and ioprio_set(2): which kind of number, then the number. A
+/// whole user is refused, for pid 1 is one of its processes.
+fn priorities(process: u64, group: u64) -> Call {
+    let mut rules = not_pid_1(1, &[is(0, process)]);
+    rules.push(vec![is(0, group)]);
+    allow(rules)
+}
 
 /// The low 32 bits equal a value.
 fn is(arg: u8, value: u64) -> Condition {
@@ -366,6 +395,29 @@ mod tests {
         assert!(allowed("seccomp", [1, 1, 9, 0, 0, 0]));
         assert!(!allowed("seccomp", [1, 9, 9, 0, 0, 0]));
         assert!(!allowed("seccomp", [3, 0, 9, 0, 0, 0]));
+    }
+
+    #[test]
+    fn the_scheduling_of_pid_1_is_out_of_reach() {
+        for name in [
+            "sched_setaffinity",
+            "sched_setparam",
+            "sched_setscheduler",
+            "sched_setattr",
+        ] {
+            assert!(!allowed(name, [1, 0, 0, 0, 0, 0]), "{name}");
+            assert!(!allowed(name, [1 << 32 | 1, 0, 0, 0, 0, 0]), "{name}");
+            assert!(allowed(name, [0, 0, 0, 0, 0, 0]), "{name}");
+            assert!(allowed(name, [2, 0, 0, 0, 0, 0]), "{name}");
+        }
+        for (name, process, group, user) in [("setpriority", 0, 1, 2), ("ioprio_set", 1, 2, 3)] {
+            assert!(!allowed(name, [process, 1, 0, 0, 0, 0]), "{name}");
+            assert!(allowed(name, [process, 0, 0, 0, 0, 0]), "{name}");
+            assert!(allowed(name, [process, 7, 0, 0, 0, 0]), "{name}");
+            assert!(allowed(name, [group, 0, 0, 0, 0, 0]), "{name}");
+            assert!(!allowed(name, [user, 0, 0, 0, 0, 0]), "{name}");
+            assert!(!allowed(name, [user, 1000, 0, 0, 0, 0]), "{name}");
+        }
     }
 
     #[test]
