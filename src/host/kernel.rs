@@ -8,7 +8,7 @@ use crate::sys::{landlock, process, seccomp};
 use std::collections::BTreeMap;
 
 /// Resources a policy can limit.
-const LIMITED: [u32; 7] = [
+const LIMITED: [u32; 9] = [
     libc::RLIMIT_DATA,
     libc::RLIMIT_NPROC,
     libc::RLIMIT_CPU,
@@ -16,6 +16,8 @@ const LIMITED: [u32; 7] = [
     libc::RLIMIT_NOFILE,
     libc::RLIMIT_STACK,
     libc::RLIMIT_CORE,
+    libc::RLIMIT_MEMLOCK,
+    libc::RLIMIT_MSGQUEUE,
 ];
 
 impl Host {
@@ -34,6 +36,7 @@ impl Host {
             core_scheduling: core_scheduling(),
             speculation: [speculation(0), speculation(1)],
             cwd: std::env::current_dir().unwrap_or_default(),
+            exe: std::env::current_exe().ok(),
             proc_entries: Vec::new(),
             cpus: cpus(),
             env: policy

@@ -33,6 +33,9 @@ pub struct Host {
     pub speculation: [i32; 2],
     /// Working directory of the caller.
     pub cwd: PathBuf,
+    /// The running executable, which no program may replace.
+    #[serde(default)]
+    pub exe: Option<PathBuf>,
     /// Names in `/proc` that are no process, in order; a directory's name ends
     /// in `/` (only when the policy asks for `proc+facts`).
     pub proc_entries: Vec<String>,

@@ -46,8 +46,8 @@ const KERNEL_FS: [&str; 17] = [
 ///
 /// These are: each source; for a rule below another, its position inside the
 /// tree that the other one binds; the policy files; the program (`program` as
-/// typed, when it contains a slash, relative to `cwd`); the device nodes; and
-/// what `git = "protect"` has to know.
+/// typed, when it contains a slash, relative to `cwd`); the device nodes; the
+/// running executable, where a source contains it; and what `git = "protect"` has to know.
 pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<PathBuf, PathFact> {
     let mut prober = Prober {
         mounts: kernel_mounts(),
@@ -103,6 +103,11 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<Pa
         if let Some(found) = found {
             inside.insert(found.real);
         }
+    }
+    if let Ok(exe) = std::env::current_exe()
+        && trees.iter().any(|(_, real)| exe.starts_with(real))
+    {
+        prober.look(&exe);
     }
     for path in through_links(inside, &links) {
         for (at, real) in &trees {

@@ -128,6 +128,7 @@ impl Tree {
             core_scheduling: false,
             speculation: [0, 0],
             cwd: "/work".into(),
+            exe: None,
             proc_entries: Vec::new(),
             cpus: 2,
             env: BTreeMap::new(),
