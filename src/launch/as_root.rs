@@ -6,6 +6,7 @@
 //! the child.
 
 use super::explain;
+use crate::escape::tick;
 use crate::plan::{Identity as Found, Op, Plan, Refusal};
 use crate::sys::clone::{signal_pidfd, wait};
 use crate::sys::{Errno, fd, mount, process, socket};
@@ -21,7 +22,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Takes an id from the range that no account, no process and no other run
+    /// Takes an id from the range that no account, no group and no other run
     /// uses.
     pub(super) fn claim(first: u32, last: u32) -> Result<Identity, Refusal> {
         let span = u64::from(last - first) + 1;
@@ -68,9 +69,11 @@ impl Identity {
                 .join()
                 .unwrap_or(Err(Errno::EIO))
         });
-        // The thread's change of ids made the whole process undumpable.
-        let dumpable = libc::c_ulong::from(dumpable.unsigned_abs().min(1));
-        process::prctl(libc::PR_SET_DUMPABLE, dumpable, 0, 0, 0)?;
+        // The thread's change of ids made the whole process undumpable. Only what
+        // was plainly dumpable (1) becomes it again: 2 is readable by root alone.
+        if dumpable == 1 {
+            process::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0)?;
+        }
         made
     }
 
@@ -91,11 +94,7 @@ impl Identity {
                 continue;
             };
             let tree = clone_tree(source, identity).map_err(|errno| {
-                Refusal::new(format!(
-                    "cannot take `{}`: {}",
-                    source.display(),
-                    errno.desc()
-                ))
+                Refusal::new(format!("cannot take {}: {}", tick(source), errno.desc()))
             })?;
             // A file of its own (the program, most often) may be private to its
             // owner; a read-only tree shows what everybody may read.
@@ -126,8 +125,8 @@ impl Identity {
         };
         mount::set_id_map(tree.as_raw_fd(), maps[map].1.as_raw_fd()).map_err(|errno| {
             Refusal::new(format!(
-                "cannot let the program write `{}` as host id {}: its file system takes no id map: {}",
-                source.display(),
+                "cannot let the program write {} as host id {}: its file system takes no id map: {}",
+                tick(source),
                 self.uid,
                 errno.desc()
             ))
@@ -166,9 +165,11 @@ fn map_namespace(pid: libc::pid_t, owner: (u32, u32), uid: u32) -> Result<OwnedF
     Ok(namespace.into())
 }
 
-/// Is the id an account of this machine (or one its directory services know)?
+/// Is the id an account or a group of this machine (or one its directory services know)?
 fn account_exists(uid: u32) -> bool {
     let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid));
+    // The run takes the group of the same number.
+    let group = nix::unistd::Group::from_gid(nix::unistd::Gid::from_raw(uid));
     // A directory that cannot be asked cannot vouch for the id being free either.
-    !matches!(user, Ok(None))
+    !matches!((user, group), (Ok(None), Ok(None)))
 }
