@@ -2,6 +2,7 @@
 //! would help. Looks at the machine only after a failure.
 
 use crate::child;
+use crate::escape::tick;
 use crate::plan::{Op, Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
@@ -235,7 +236,7 @@ fn landlock(item: usize, plan: &Plan) -> What {
         .as_ref()
         .and_then(|landlock| landlock.rules.get(item));
     let what = match rule {
-        Some((path, _)) => format!("cannot add the Landlock rule for `{}`", path.display()),
+        Some((path, _)) => format!("cannot add the Landlock rule for {}", tick(path)),
         None => String::from("cannot enter the Landlock domain"),
     };
     (what, None)
