@@ -22,6 +22,13 @@ pub(super) struct Conditional {
 pub(super) fn conditions(name: &str, network: Network, tty: bool) -> Option<Conditional> {
     let (call, words): (Call, &str) = match name {
         "clone" => (allow([[bits(0, NAMESPACES, 0)]]), "no namespace flags"),
+        "fcntl" => (
+            allow([
+                [Condition::low(1, Test::AtMost(F_SETLEASE - 1))],
+                [Condition::low(1, Test::AtLeast(F_SETLEASE + 1))],
+            ]),
+            "no leases",
+        ),
         "open" => (opens(1), NO_SET_ID),
         "openat" => (opens(2), NO_SET_ID),
         "creat" | "mkdir" | "chmod" | "fchmod" => (without_set_id(1), NO_SET_ID),
@@ -67,6 +74,10 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u64;
+
+/// F_SETLEASE of fcntl(2). The kernel gives it to whoever owns the file, and the
+/// program owns the caller's files that it may only read.
+const F_SETLEASE: u64 = 1024;
 
 /// Set-user-id and set-group-id.
 const SET_ID: u64 = (libc::S_ISUID | libc::S_ISGID) as u64;
@@ -319,6 +330,17 @@ mod tests {
             [0, 0, libc::O_CREAT as u64, 0o1777, 0, 0]
         ));
         assert!(allowed("chmod", [0, 0o1777, 0, 0, 0, 0]));
+    }
+
+    #[test]
+    fn fcntl_takes_no_leases() {
+        for command in [F_SETLEASE, F_SETLEASE | 1 << 32] {
+            assert!(!allowed("fcntl", [0, command, 0, 0, 0, 0]));
+        }
+        // F_DUPFD to F_OFD_SETLKW, F_GETLEASE, F_DUPFD_CLOEXEC, F_ADD_SEALS
+        for command in [0, 1, 2, 3, 4, 5, 6, 7, 38, 1025, 1030, 1031, 1033] {
+            assert!(allowed("fcntl", [0, command, 0, 0, 0, 0]), "{command}");
+        }
     }
 
     #[test]

@@ -54,12 +54,13 @@ pub static GROUPS: &[Group] = &[
         reason: "reading and writing what is already open; the right was given at open",
         calls: &[
             "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev",
-            "preadv2", "pwritev2", "lseek", "close", "close_range", "dup", "dup2", "dup3", "fcntl",
+            "preadv2", "pwritev2", "lseek", "close", "close_range", "dup", "dup2", "dup3",
             "flock", "pipe", "pipe2", "sendfile", "splice", "tee", "vmsplice", "copy_file_range",
             "fsync", "fdatasync", "sync_file_range", "syncfs", "readahead", "fadvise64",
         ],
         odd: &[
             ("ioctl", "by request number: ordinary terminal, descriptor and interface requests only"),
+            ("fcntl", "no leases: one on a file that is only read here would keep the host's programs from opening it"),
             ("sync", "waits for the whole machine's writeback, which fsync in a loop costs as well"),
         ],
     },
