@@ -86,7 +86,8 @@ impl Child {
         })
     }
 
-    /// Sends a signal to the program's process group.
+    /// Sends a signal to the program's process group; SIGSTOP and SIGCONT to
+    /// everything inside.
     pub fn signal(&self, number: i32) -> Result<(), Error> {
         send_signal(&self.launched.control, number)
             .map_err(|errno| failed("signal the program", errno))
