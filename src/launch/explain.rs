@@ -359,7 +359,13 @@ pub(super) fn layer(step: Step, item: u32, plan: &Plan) -> Layer {
             Network::Host => String::from("the host's network (weakened)"),
         },
         Step::Payload => String::from("pid 1 holds nothing; new session, new keyring"),
-        Step::Limits => format!("{item} resource limits"),
+        Step::Limits => match plan.limits.rlimits.iter().any(|limit| limit.name == "data") {
+            // RLIMIT_DATA: what holds, not what the word promises (getrlimit(2)).
+            true => format!(
+                "{item} resource limits; memory is counted for each process and without what is shared (shared mappings, memfd, tmpfs)"
+            ),
+            false => format!("{item} resource limits"),
+        },
         Step::Caps => String::from("all five sets empty, securebits locked"),
         Step::NoNewPrivs => String::from("set"),
         Step::Landlock => match &plan.landlock {
