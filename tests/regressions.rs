@@ -208,3 +208,49 @@ fn inherited_limits_are_lowered() {
     assert_eq!(limits[..2], [0, 0]);
     assert!(limits[2] <= 8192 && limits[3] <= 819_200, "{limits:?}");
 }
+
+/// A lease on a file that the program may only read kept the host's programs from
+/// opening it.
+#[test]
+fn no_leases_on_the_callers_files() {
+    let scratch = Scratch::new();
+    let file = scratch.file("settings", "s", 0o644);
+    let script = "use Fcntl; open(F, '<', $ARGV[0]) or die; \
+        print fcntl(F, 1024, F_RDLCK) ? 'leased' : $!; print fcntl(F, F_GETFD, 0) ? ' open' : $!";
+    let output = run(sandbox()
+        .arg("--read")
+        .arg(&file)
+        .args(["--", "/usr/bin/perl", "-e", script])
+        .arg(&file));
+    assert_eq!(code(&output), 0, "{}", complaint(&output));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "Operation not permitted open");
+}
+
+/// Ctrl-Z stopped the program's process group only: what had left it went on, and
+/// read what was typed to the shell.
+#[test]
+fn a_stop_stops_everything_inside() {
+    let scratch = Scratch::new();
+    let script = "\"$SANDBOX\" --write . -- /bin/sh -c 'setsid sh -c \"while :; do echo x >>log; sleep 0.02; done\" & sleep 60' &
+        while [ ! -s log ]; do sleep 0.02; done
+        kill -TSTP $!; sleep 0.3; a=$(wc -l <log); sleep 0.4; b=$(wc -l <log)
+        kill -CONT $!; sleep 0.4; c=$(wc -l <log); kill -KILL $!
+        echo $((b - a)) $((c > b))";
+    let output = run(shell(script).current_dir(scratch.path()));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "0 1\n", "{}", complaint(&output));
+}
+
+/// "memory" read like a bound for the whole run, and is one for private memory of
+/// each process: the record says which.
+#[test]
+fn the_record_says_what_a_memory_limit_counts() {
+    let report = shell("\"$SANDBOX\" --report fd:3 --memory 64MiB -- /bin/true 3>&1 >/dev/null");
+    let output = run(&mut { report });
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("memory is counted for each process"),
+        "{text}"
+    );
+}
