@@ -49,10 +49,13 @@ pub(super) fn conditions(name: &str, network: Network, tty: bool) -> Option<Cond
         ),
         // IOPRIO_WHO_PROCESS and IOPRIO_WHO_PGRP of linux/ioprio.h.
         "ioprio_set" => (priorities(1, 2), NOT_PID_1),
-        "prlimit64" => (
-            // Setting another process's limits needs no more than its uid.
-            allow([[is(0, 0)], [Condition::whole(2, Test::Is(0))]]),
-            "own limits, or reading",
+        "prlimit64" => (prlimit(), "own limits but for core files, or reading"),
+        "setrlimit" => (
+            Call {
+                rules: vec![core_limit(0)],
+                otherwise: Answer::Allow,
+            },
+            "but for core files",
         ),
         "seccomp" => (seccomp(), "filters without a listener"),
         "socketpair" => (allow([[is(0, libc::AF_UNIX as u64)]]), "AF_UNIX"),
@@ -82,6 +85,25 @@ const F_SETLEASE: u64 = 1024;
 /// Set-user-id and set-group-id.
 const SET_ID: u64 = (libc::S_ISUID | libc::S_ISGID) as u64;
 const NO_SET_ID: &str = "no set-id bits";
+
+/// prlimit64(2): pid, resource, the new limit. Setting another process's limits
+/// needs no more than its uid, and pid 1 has the program's.
+fn prlimit() -> Call {
+    let mut call = allow([[Condition::whole(2, Test::Is(0))], [is(0, 0)]]);
+    call.rules.insert(1, core_limit(1));
+    call
+}
+
+/// The limit of core files stays 1, the one value at which the kernel does not
+/// start a core pattern's program (core(5)): that one would run on the host, as
+/// root, on what the program left it. A program that lowers the limit to 0 means
+/// well, and takes EINVAL for a kernel without core files.
+fn core_limit(resource: u8) -> Rule {
+    Rule {
+        when: vec![is(resource, libc::RLIMIT_CORE.into())],
+        then: Answer::Errno(libc::EINVAL),
+    }
+}
 
 const NOT_PID_1: &str = "any process but pid 1";
 
@@ -439,6 +461,26 @@ mod tests {
             assert!(allowed(name, [group, 0, 0, 0, 0, 0]), "{name}");
             assert!(!allowed(name, [user, 0, 0, 0, 0, 0]), "{name}");
             assert!(!allowed(name, [user, 1000, 0, 0, 0, 0]), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_limit_of_core_files_stays() {
+        let refused = Answer::Errno(libc::EINVAL);
+        for core in [4, 1 << 32 | 4] {
+            assert_eq!(
+                answer("setrlimit", Network::None, [core, 9, 0, 0, 0, 0]),
+                refused
+            );
+            assert_eq!(
+                answer("prlimit64", Network::None, [0, core, 9, 0, 0, 0]),
+                refused
+            );
+            assert!(allowed("prlimit64", [0, core, 0, 9, 0, 0]));
+        }
+        for resource in (0..16).filter(|resource| *resource != 4) {
+            assert!(allowed("setrlimit", [resource, 9, 0, 0, 0, 0]));
+            assert!(allowed("prlimit64", [0, resource, 9, 0, 0, 0]));
         }
     }
 

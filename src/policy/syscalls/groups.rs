@@ -136,12 +136,13 @@ pub static GROUPS: &[Group] = &[
         calls: &[
             "fork", "vfork", "execve", "execveat", "exit", "exit_group", "wait4", "waitid",
             "getpid", "getppid", "getpgid", "setpgid", "getpgrp", "getsid", "setsid", "getrlimit",
-            "setrlimit", "getrusage", "times", "uname", "pidfd_open", "pidfd_send_signal",
+            "getrusage", "times", "uname", "pidfd_open", "pidfd_send_signal",
         ],
         odd: &[
             ("clone", "without namespace flags: a nested user namespace would open half the kernel"),
             ("prctl", "by option: names, death signals, no_new_privs and the like"),
-            ("prlimit64", "sets own limits only: pid 1 has the program's uid, and its limits are not the program's"),
+            ("setrlimit", "but for core files: at 0 the kernel starts a core pattern's program on the host, at the 1 that is set it does not"),
+            ("prlimit64", "as setrlimit; own limits only: pid 1 has the program's uid, and its limits are not the program's"),
             ("arch_prctl", "thread pointer, shadow stack and extended registers of the caller alone"),
             ("personality", "queries and PER_LINUX only: READ_IMPLIES_EXEC and ADDR_NO_RANDOMIZE undo hardening"),
             ("sysinfo", "memory sizes that C libraries and run-times need; uptime is the time namespace's"),
