@@ -30,6 +30,11 @@ impl Host {
         Host {
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
+            groups: nix::unistd::getgroups()
+                .unwrap_or_default()
+                .iter()
+                .map(|group| group.as_raw())
+                .collect(),
             landlock_abi: landlock::abi(),
             seccomp: seccomp::available(),
             mdwe: process::prctl(process::PR_GET_MDWE, 0, 0, 0, 0).is_ok(),

@@ -21,6 +21,9 @@ pub struct Host {
     pub uid: u32,
     /// Effective gid of the caller.
     pub gid: u32,
+    /// Supplementary groups of the caller.
+    #[serde(default)]
+    pub groups: Vec<u32>,
     /// `landlock_create_ruleset(2)` version; 0 where there is none.
     pub landlock_abi: u32,
     /// `CONFIG_SECCOMP_FILTER` is there and may be used.

@@ -330,19 +330,34 @@ fn interpreter(program: &Path) -> Option<String> {
 
 /// The ids as the parent wrote them.
 pub(super) fn ids_layer(plan: &Plan, claimed: Option<u32>) -> Layer {
-    let (uid, gid) = match (plan.ids.outside, claimed) {
-        (Outside::Caller { uid, gid }, _) => (uid, gid),
+    let (uid, gid, groups) = match (plan.ids.outside, claimed) {
+        (Outside::Caller { uid, gid }, _) => (uid, gid, kept_groups(gid)),
         (Outside::Range { .. }, claimed) => {
             let id = claimed.unwrap_or_default();
-            (id, id)
+            (id, id, String::new())
         }
     };
     Layer {
         step: Step::Ids.name(),
         detail: format!(
-            "uid {} is {uid} on the host, gid {} is {gid}; setgroups denied; time starts at 0",
+            "uid {} is {uid} on the host, gid {} is {gid}; setgroups denied{groups}; time starts at 0",
             plan.ids.uid, plan.ids.gid
         ),
+    }
+}
+
+/// The caller's supplementary groups, which an unprivileged process cannot drop
+/// (user_namespaces(7)): what they may read in visible trees, the program may.
+fn kept_groups(own: u32) -> String {
+    let groups: Vec<String> = nix::unistd::getgroups()
+        .unwrap_or_default()
+        .iter()
+        .filter(|group| group.as_raw() != own)
+        .map(ToString::to_string)
+        .collect();
+    match groups.is_empty() {
+        true => String::new(),
+        false => format!(", so host groups {} stay", groups.join(" ")),
     }
 }
 

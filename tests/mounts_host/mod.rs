@@ -122,6 +122,7 @@ impl Tree {
         Host {
             uid: 1000,
             gid: 1000,
+            groups: Vec::new(),
             landlock_abi: 7,
             seccomp: true,
             mdwe: true,
