@@ -22,7 +22,7 @@ pub const MAX_LINKS: usize = 40;
 /// File systems that show the kernel or the whole machine rather than files.
 /// A tree that contains one is never bound: the program would get host facts,
 /// devices or cgroups along with it.
-const KERNEL_FS: [&str; 17] = [
+const KERNEL_FS: [&str; 21] = [
     "binfmt_misc",
     "bpf",
     "cgroup",
@@ -34,10 +34,14 @@ const KERNEL_FS: [&str; 17] = [
     "efivarfs",
     "fusectl",
     "mqueue",
+    "nfsd",
     "nsfs",
     "proc",
     "pstore",
+    "rpc_pipefs",
     "securityfs",
+    "selinuxfs",
+    "smackfs",
     "sysfs",
     "tracefs",
 ];
