@@ -254,3 +254,33 @@ fn the_record_says_what_a_memory_limit_counts() {
         "{text}"
     );
 }
+
+/// At a core limit of 0, which any program may set, the kernel starts the host's
+/// core pattern program; only at 1 it does not.
+#[test]
+fn the_limit_of_core_files_cannot_be_lowered_to_zero() {
+    let output = run(sandbox().args(["--", "/usr/bin/python3", "-c"]).arg(
+        "import resource as r
+print(r.getrlimit(r.RLIMIT_CORE))
+try: r.setrlimit(r.RLIMIT_CORE, (0, 0))
+except (ValueError, OSError): print('refused')
+r.setrlimit(r.RLIMIT_NOFILE, (20, 20))
+print(r.getrlimit(r.RLIMIT_CORE))",
+    ));
+    assert_eq!(code(&output), 0, "{}", complaint(&output));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "(1, 1)\nrefused\n(1, 1)\n");
+}
+
+/// The wall-time limit was kept by pid 1 alone: what kept pid 1 from running kept
+/// the limit from being one.
+#[test]
+fn the_wall_time_limit_holds_without_pid_1() {
+    let script = "\"$SANDBOX\" --wall-time 1s -- /bin/sleep 50 & sandbox=$!
+        while ! init=$(pgrep -P $sandbox); do sleep 0.02; done
+        sleep 0.3; kill -STOP $init; wait $sandbox";
+    let before = std::time::Instant::now();
+    let output = run(&mut shell(script));
+    assert_eq!(code(&output), 124, "{}", complaint(&output));
+    assert!(before.elapsed().as_secs() < 30);
+}
