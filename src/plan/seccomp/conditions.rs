@@ -43,10 +43,8 @@ pub(super) fn conditions(name: &str, network: Network, tty: bool) -> Option<Cond
         "sched_setaffinity" | "sched_setparam" | "sched_setscheduler" | "sched_setattr" => {
             (allow(not_pid_1(0, &[])), NOT_PID_1)
         }
-        "setpriority" => (
-            priorities(u64::from(libc::PRIO_PROCESS), u64::from(libc::PRIO_PGRP)),
-            NOT_PID_1,
-        ),
+        // PRIO_PROCESS and PRIO_PGRP, whose type is the C library's.
+        "setpriority" => (priorities(0, 1), NOT_PID_1),
         // IOPRIO_WHO_PROCESS and IOPRIO_WHO_PGRP of linux/ioprio.h.
         "ioprio_set" => (priorities(1, 2), NOT_PID_1),
         "prlimit64" => (prlimit(), "own limits but for core files, or reading"),
@@ -100,7 +98,7 @@ fn prlimit() -> Call {
 /// well, and takes EINVAL for a kernel without core files.
 fn core_limit(resource: u8) -> Rule {
     Rule {
-        when: vec![is(resource, libc::RLIMIT_CORE.into())],
+        when: vec![is(resource, 4)], // RLIMIT_CORE, whose type is the C library's
         then: Answer::Errno(libc::EINVAL),
     }
 }
