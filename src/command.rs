@@ -170,6 +170,7 @@ impl Command {
             if !sys::fd::is_open(*fd) {
                 return Err(refuse(format!("descriptor {fd} is not open")));
             }
+            refuse_place(*fd, &format!("descriptor {fd}"))?;
         }
         Ok(())
     }
@@ -220,24 +221,48 @@ const DEFAULT_SIZE: libc::winsize = libc::winsize {
     ws_ypixel: 0,
 };
 
+/// What messages call descriptors 0 to 2.
+const STREAMS: [&str; 3] = ["standard input", "standard output", "standard error"];
+
 fn open(stdio: &Stdio, number: RawFd) -> Result<OwnedFd, Error> {
     match stdio {
         Stdio::Inherit | Stdio::Piped => inherit(number),
         Stdio::Null => null(),
-        Stdio::Fd(fd) => sys::fd::duplicate(fd.as_raw_fd())
-            .map_err(|errno| refuse(format!("cannot duplicate a descriptor: {}", errno.desc()))),
+        Stdio::Fd(fd) => {
+            refuse_place(fd.as_raw_fd(), STREAMS[number as usize])?;
+            sys::fd::duplicate(fd.as_raw_fd())
+                .map_err(|errno| refuse(format!("cannot duplicate a descriptor: {}", errno.desc())))
+        }
+    }
+}
+
+/// A directory is a door: `fchdir(2)` and `/proc/self/fd/N` lead through it to
+/// host files that no rule names, and of what can be done to them Landlock covers
+/// opening and removing, but not chmod(2), stat(2) or utimensat(2).
+fn refuse_place(fd: RawFd, name: &str) -> Result<(), Error> {
+    match sys::fd::is_a_place(fd) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Error::Refused(
+            Refusal::new(format!(
+                "{name} is a directory or a path (O_PATH), which leads out of the sandbox"
+            ))
+            .hint("make a directory visible with `--read` or `--write` instead"),
+        )),
+        Err(errno) => Err(refuse(format!("cannot look at {name}: {}", errno.desc()))),
     }
 }
 
 fn inherit(number: RawFd) -> Result<OwnedFd, Error> {
-    let name = ["standard input", "standard output", "standard error"][number as usize];
-    sys::fd::duplicate(number).map_err(|errno| match errno {
+    let name = STREAMS[number as usize];
+    let copy = sys::fd::duplicate(number).map_err(|errno| match errno {
         sys::Errno::EBADF => Error::Refused(
             Refusal::new(format!("{name} is closed"))
                 .hint("redirect it from or to `/dev/null` if it is not wanted"),
         ),
         errno => refuse(format!("cannot duplicate {name}: {}", errno.desc())),
-    })
+    })?;
+    refuse_place(copy.as_raw_fd(), name)?;
+    Ok(copy)
 }
 
 fn null() -> Result<OwnedFd, Error> {

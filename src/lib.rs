@@ -25,6 +25,6 @@ pub use command::{Command, Sandbox, Stdio};
 pub use error::Error;
 pub use supervise::Child;
 #[doc(hidden)]
-pub use sys::inherited::inherited_writable_fd;
+pub use sys::inherited::{inherited_writable_fd, is_inherited_fd};
 #[doc(hidden)]
 pub use sys::start::stdio_closed_at_start;

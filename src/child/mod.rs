@@ -51,6 +51,11 @@ impl Failure {
 
 /// The whole of the child's life. Called once, in the process that clone3 made.
 pub(crate) fn main(image: &Image) -> ! {
+    // What the caller ignores stays ignored across clone, and with SIGCHLD ignored
+    // the kernel would reap the program before pid 1 could learn how it ended.
+    process::default_signal_actions();
+    // The caller's umask is not for the files and directories of the new root.
+    process::set_umask(0);
     for (first, last) in &image.close {
         if let Err(errno) = fd::close_range(*first, *last) {
             give_up(

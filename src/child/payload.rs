@@ -62,7 +62,6 @@ fn prepare(stage: Stage<Named>, image: &Image) -> Result<Stage<Split>, Failure> 
     }
     process::set_umask(0o022);
     fd::change_directory(&image.cwd).map_err(Failure::at(Step::Payload, 7))?;
-    process::default_signal_actions();
     Ok(stage.next())
 }
 

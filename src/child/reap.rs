@@ -105,6 +105,12 @@ fn obey(
                 .wall_time_ns
                 .map(|limit| process::monotonic_ns().saturating_add(limit));
         }
+        // Stopped is everything or nothing: a process that left the program's group
+        // would go on reading the caller's terminal, and get what is typed to the
+        // shell meanwhile. -1 is every process here but this one (kill(2)).
+        Some(Frame::Signal { number }) if matches!(number, libc::SIGSTOP | libc::SIGCONT) => {
+            let _ = process::kill(-1, number);
+        }
         Some(Frame::Signal { number }) => {
             // The whole group, as a terminal would; a group that is gone is no error.
             let _ = process::kill(-program, number);

@@ -9,6 +9,13 @@ use sandbox::report::{Report, incomplete};
 
 /// Runs the program; the exit code is the one of the record.
 pub fn run(run: &args::Run) -> Result<u8, Failure> {
+    // Before the record is opened: else `--fd 3` would name the record itself.
+    for fd in &run.setup.process.fd {
+        if !sandbox::is_inherited_fd(*fd) {
+            return Err(Failure::new(format!("descriptor {fd} is not open"))
+                .hint(format!("open it: `{fd}<file` or `{fd}>file`")));
+        }
+    }
     let record = match &run.output.report {
         Some(place) => Some(Record::open(place, &run.setup.process.fd)?),
         None => None,

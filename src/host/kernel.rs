@@ -18,14 +18,24 @@ pub mod resource {
     pub const DATA: u32 = libc::RLIMIT_DATA as u32;
     /// Largest file, bytes.
     pub const FSIZE: u32 = libc::RLIMIT_FSIZE as u32;
+    /// Locked memory, bytes.
+    pub const MEMLOCK: u32 = libc::RLIMIT_MEMLOCK as u32;
+    /// POSIX message queues, bytes.
+    pub const MSGQUEUE: u32 = libc::RLIMIT_MSGQUEUE as u32;
+    /// Priority a process may raise itself to.
+    pub const NICE: u32 = libc::RLIMIT_NICE as u32;
     /// Highest descriptor plus one.
     pub const NOFILE: u32 = libc::RLIMIT_NOFILE as u32;
     /// Processes and threads.
     pub const NPROC: u32 = libc::RLIMIT_NPROC as u32;
+    /// Real-time priority.
+    pub const RTPRIO: u32 = libc::RLIMIT_RTPRIO as u32;
     /// Stack of a main thread, bytes.
     pub const STACK: u32 = libc::RLIMIT_STACK as u32;
-    /// Every one a policy can limit.
-    pub const ALL: [u32; 7] = [CORE, CPU, DATA, FSIZE, NOFILE, NPROC, STACK];
+    /// Every one that is set to more than 0.
+    pub const ALL: [u32; 9] = [
+        CORE, CPU, DATA, FSIZE, MEMLOCK, MSGQUEUE, NOFILE, NPROC, STACK,
+    ];
 }
 
 impl Host {
@@ -38,12 +48,18 @@ impl Host {
         Host {
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
+            groups: nix::unistd::getgroups()
+                .unwrap_or_default()
+                .iter()
+                .map(|group| group.as_raw())
+                .collect(),
             landlock_abi: landlock::abi(),
             seccomp: seccomp::available(),
             mdwe: process::prctl(process::PR_GET_MDWE, 0, 0, 0, 0).is_ok(),
             core_scheduling: core_scheduling(),
             speculation: [speculation(0), speculation(1)],
             cwd: std::env::current_dir().unwrap_or_default(),
+            exe: std::env::current_exe().ok(),
             proc_entries: Vec::new(),
             cpus: cpus(),
             env: policy

@@ -23,6 +23,9 @@ pub struct Host {
     pub uid: u32,
     /// Effective gid of the caller.
     pub gid: u32,
+    /// Supplementary groups of the caller.
+    #[serde(default)]
+    pub groups: Vec<u32>,
     /// `landlock_create_ruleset(2)` version; 0 where there is none.
     pub landlock_abi: u32,
     /// `CONFIG_SECCOMP_FILTER` is there and may be used.
@@ -35,6 +38,9 @@ pub struct Host {
     pub speculation: [i32; 2],
     /// Working directory of the caller.
     pub cwd: PathBuf,
+    /// The running executable, which no program may replace.
+    #[serde(default)]
+    pub exe: Option<PathBuf>,
     /// Names in `/proc` that are no process, in order; a directory's name ends
     /// in `/` (only when the policy asks for `proc+facts`).
     pub proc_entries: Vec<String>,

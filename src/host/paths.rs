@@ -22,7 +22,7 @@ pub const MAX_LINKS: usize = 40;
 /// File systems that show the kernel or the whole machine rather than files.
 /// A tree that contains one is never bound: the program would get host facts,
 /// devices or cgroups along with it.
-const KERNEL_FS: [&str; 17] = [
+const KERNEL_FS: [&str; 21] = [
     "binfmt_misc",
     "bpf",
     "cgroup",
@@ -34,10 +34,14 @@ const KERNEL_FS: [&str; 17] = [
     "efivarfs",
     "fusectl",
     "mqueue",
+    "nfsd",
     "nsfs",
     "proc",
     "pstore",
+    "rpc_pipefs",
     "securityfs",
+    "selinuxfs",
+    "smackfs",
     "sysfs",
     "tracefs",
 ];
@@ -46,8 +50,8 @@ const KERNEL_FS: [&str; 17] = [
 ///
 /// These are: each source; for a rule below another, its position inside the
 /// tree that the other one binds; the policy files; the program (`program` as
-/// typed, when it contains a slash, relative to `cwd`); the device nodes; and
-/// what `git = "protect"` has to know.
+/// typed, when it contains a slash, relative to `cwd`); the device nodes; the
+/// running executable, where a source contains it; and what `git = "protect"` has to know.
 pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<PathBuf, PathFact> {
     let mut prober = Prober {
         mounts: kernel_mounts(),
@@ -103,6 +107,11 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<Pa
         if let Some(found) = found {
             inside.insert(found.real);
         }
+    }
+    if let Ok(exe) = std::env::current_exe()
+        && trees.iter().any(|(_, real)| exe.starts_with(real))
+    {
+        prober.look(&exe);
     }
     for path in through_links(inside, &links) {
         for (at, real) in &trees {

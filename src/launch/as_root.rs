@@ -6,6 +6,7 @@
 //! the child.
 
 use super::explain;
+use crate::escape::tick;
 use crate::plan::{Identity as Found, Op, Plan, Refusal};
 use crate::sys::clone::{signal_pidfd, wait};
 use crate::sys::{Errno, fd, mount, process, socket};
@@ -21,7 +22,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Takes an id from the range that no account, no process and no other run
+    /// Takes an id from the range that no account, no group and no other run
     /// uses.
     pub(super) fn claim(first: u32, last: u32) -> Result<Identity, Refusal> {
         let span = u64::from(last - first) + 1;
@@ -68,9 +69,11 @@ impl Identity {
                 .join()
                 .unwrap_or(Err(Errno::EIO))
         });
-        // The thread's change of ids made the whole process undumpable.
-        let dumpable = libc::c_ulong::from(dumpable.unsigned_abs().min(1));
-        process::prctl(libc::PR_SET_DUMPABLE, dumpable, 0, 0, 0)?;
+        // The thread's change of ids made the whole process undumpable. Only what
+        // was plainly dumpable (1) becomes it again: 2 is readable by root alone.
+        if dumpable == 1 {
+            process::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0)?;
+        }
         made
     }
 
@@ -91,11 +94,7 @@ impl Identity {
                 continue;
             };
             let tree = clone_tree(source, identity).map_err(|errno| {
-                Refusal::new(format!(
-                    "cannot take `{}`: {}",
-                    source.display(),
-                    errno.desc()
-                ))
+                Refusal::new(format!("cannot take {}: {}", tick(source), errno.desc()))
             })?;
             // A file of its own (the program, most often) may be private to its
             // owner; a read-only tree shows what everybody may read.
@@ -126,8 +125,8 @@ impl Identity {
         };
         mount::set_id_map(tree.as_raw_fd(), maps[map].1.as_raw_fd()).map_err(|errno| {
             Refusal::new(format!(
-                "cannot let the program write `{}` as host id {}: its file system takes no id map: {}",
-                source.display(),
+                "cannot let the program write {} as host id {}: its file system takes no id map: {}",
+                tick(source),
                 self.uid,
                 errno.desc()
             ))
@@ -166,34 +165,34 @@ fn map_namespace(pid: libc::pid_t, owner: (u32, u32), uid: u32) -> Result<OwnedF
     Ok(namespace.into())
 }
 
-/// Is the id an account of this machine, or could it be? Directory services are
-/// not asked (that would load their code into this process); the default range
-/// lies above what they hand out.
-fn account_exists(uid: u32) -> bool {
-    let Ok(accounts) = std::fs::read_to_string("/etc/passwd") else {
-        // Without the list nobody can vouch for the id; the claim alone must do.
-        return false;
-    };
-    names_uid(&accounts, uid)
+/// Is the id an account or a group of this machine? The run takes the group of the
+/// same number. Directory services are not asked (that would load their code into
+/// this process); the default range lies above what they hand out.
+fn account_exists(id: u32) -> bool {
+    // Without a list nobody can vouch for the id; the claim alone must do.
+    ["/etc/passwd", "/etc/group"]
+        .iter()
+        .filter_map(|list| std::fs::read_to_string(list).ok())
+        .any(|list| names_id(&list, id))
 }
 
-/// Does a line of passwd(5) have this uid?
-fn names_uid(accounts: &str, uid: u32) -> bool {
+/// Does a line of passwd(5) or group(5) have this id?
+fn names_id(accounts: &str, id: u32) -> bool {
     accounts
         .lines()
         .filter_map(|line| line.split(':').nth(2))
-        .any(|field| field.parse() == Ok(uid))
+        .any(|field| field.parse() == Ok(id))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::names_uid;
+    use super::names_id;
 
     #[test]
     fn the_third_field_is_the_uid() {
         let accounts = "root:x:0:0::/root:/bin/sh\nu:x:2000000000:7::/:/bin/sh\n";
-        assert!(names_uid(accounts, 2_000_000_000));
-        assert!(!names_uid(accounts, 7));
-        assert!(!names_uid("broken", 0));
+        assert!(names_id(accounts, 2_000_000_000));
+        assert!(!names_id(accounts, 7));
+        assert!(!names_id("broken", 0));
     }
 }

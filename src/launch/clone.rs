@@ -28,9 +28,22 @@ pub(super) fn launcher(image: &Image, flags: libc::c_int) -> Result<Born, Errno>
 /// Clones a process that does nothing in a user namespace of its own, until it is
 /// killed.
 pub(super) fn idler() -> Result<Born, Errno> {
+    let caller = std::process::id();
     // SAFETY: the child only waits, and never returns.
     let side = unsafe { clone::clone_with_pidfd(libc::CLONE_NEWUSER) }?;
     if let clone::Side::Child = side {
+        // The thread that cloned waits for this process, so its end is the end of
+        // the reason to exist; it may have come before there was a signal for it.
+        let dies = process::prctl(
+            libc::PR_SET_PDEATHSIG,
+            libc::SIGKILL as libc::c_ulong,
+            0,
+            0,
+            0,
+        );
+        if dies.is_err() || nix::unistd::getppid().as_raw() as u32 != caller {
+            process::exit(125);
+        }
         loop {
             let _ = process::poll(&mut [], None);
         }

@@ -2,6 +2,7 @@
 //! would help. Looks at the machine only after a failure.
 
 use crate::child;
+use crate::escape::tick;
 use crate::plan::{Op, Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
@@ -236,7 +237,7 @@ fn landlock(item: usize, plan: &Plan) -> What {
         .as_ref()
         .and_then(|landlock| landlock.rules.get(item));
     let what = match rule {
-        Some((path, _)) => format!("cannot add the Landlock rule for `{}`", path.display()),
+        Some((path, _)) => format!("cannot add the Landlock rule for {}", tick(path)),
         None => String::from("cannot enter the Landlock domain"),
     };
     (what, None)
@@ -330,19 +331,34 @@ fn interpreter(program: &Path) -> Option<String> {
 
 /// The ids as the parent wrote them.
 pub(super) fn ids_layer(plan: &Plan, claimed: Option<u32>) -> Layer {
-    let (uid, gid) = match (plan.ids.outside, claimed) {
-        (Outside::Caller { uid, gid }, _) => (uid, gid),
+    let (uid, gid, groups) = match (plan.ids.outside, claimed) {
+        (Outside::Caller { uid, gid }, _) => (uid, gid, kept_groups(gid)),
         (Outside::Range { .. }, claimed) => {
             let id = claimed.unwrap_or_default();
-            (id, id)
+            (id, id, String::new())
         }
     };
     Layer {
         step: Step::Ids.name(),
         detail: format!(
-            "uid {} is {uid} on the host, gid {} is {gid}; setgroups denied; time starts at 0",
+            "uid {} is {uid} on the host, gid {} is {gid}; setgroups denied{groups}; time starts at 0",
             plan.ids.uid, plan.ids.gid
         ),
+    }
+}
+
+/// The caller's supplementary groups, which an unprivileged process cannot drop
+/// (user_namespaces(7)): what they may read in visible trees, the program may.
+fn kept_groups(own: u32) -> String {
+    let groups: Vec<String> = nix::unistd::getgroups()
+        .unwrap_or_default()
+        .iter()
+        .filter(|group| group.as_raw() != own)
+        .map(ToString::to_string)
+        .collect();
+    match groups.is_empty() {
+        true => String::new(),
+        false => format!(", so host groups {} stay", groups.join(" ")),
     }
 }
 
@@ -359,7 +375,13 @@ pub(super) fn layer(step: Step, item: u32, plan: &Plan) -> Layer {
             Network::Host => String::from("the host's network (weakened)"),
         },
         Step::Payload => String::from("pid 1 holds nothing; new session, new keyring"),
-        Step::Limits => format!("{item} resource limits"),
+        Step::Limits => match plan.limits.rlimits.iter().any(|limit| limit.name == "data") {
+            // RLIMIT_DATA: what holds, not what the word promises (getrlimit(2)).
+            true => format!(
+                "{item} resource limits; memory is counted for each process and without what is shared (shared mappings, memfd, tmpfs)"
+            ),
+            false => format!("{item} resource limits"),
+        },
         Step::Caps => String::from("all five sets empty, securebits locked"),
         Step::NoNewPrivs => String::from("set"),
         Step::Landlock => match &plan.landlock {

@@ -15,6 +15,11 @@ pub(super) fn resolve(policy: &Policy, host: &Host) -> Result<Ids, Refusal> {
             )));
         }
         Outside::Range { first, last }
+    } else if host.groups.contains(&0) {
+        return Err(Refusal::new(
+            "root's group (gid 0) is among the caller's supplementary groups, and the program would keep it",
+        )
+        .hint("only who has CAP_SETGID can drop a group: start `sandbox` as a user who is not in it"));
     } else if host.gid == 0 {
         return Err(Refusal::new(
             "the caller's group is root's (gid 0), and the program would keep it",
@@ -31,4 +36,28 @@ pub(super) fn resolve(policy: &Policy, host: &Host) -> Result<Ids, Refusal> {
         gid: process.group,
         outside,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_of_root_is_refused_as_primary_and_as_supplementary() {
+        let caller = |gid, groups: &[u32]| Host {
+            uid: 1000,
+            gid,
+            groups: groups.to_vec(),
+            ..Host::default()
+        };
+        let resolve = |host: &Host| resolve(&Policy::default(), host);
+        assert!(resolve(&caller(1000, &[1000, 4])).is_ok());
+        for (host, word) in [
+            (caller(0, &[]), "group is root's"),
+            (caller(1000, &[4, 0]), "supplementary"),
+        ] {
+            let message = resolve(&host).unwrap_err().message;
+            assert!(message.contains(word), "{message}");
+        }
+    }
 }

@@ -13,6 +13,11 @@ use crate::policy;
 /// zero would still start it.
 const NO_CORE: u64 = 1;
 
+/// MLOCK_LIMIT and MQ_BYTES_MAX of the kernel, bytes: what a caller without
+/// privileges has anyway.
+const LOCKED: u64 = 8 << 20;
+const QUEUED: u64 = 819_200;
+
 /// The limits in the form they are put in force. A caller whose own hard limit is
 /// lower keeps it: the smaller bound holds both promises.
 pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Limits {
@@ -29,7 +34,16 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Limits {
             hard: hard.min(most),
         }
     };
-    let mut rlimits = vec![bounded(resource::CORE, "core", NO_CORE, NO_CORE)];
+    let mut rlimits = vec![
+        bounded(resource::CORE, "core", NO_CORE, NO_CORE),
+        // What an audio or real-time group gives the caller is not for the
+        // program: a SCHED_FIFO loop keeps everybody else off a processor.
+        bounded(resource::NICE, "nice", 0, 0),
+        bounded(resource::RTPRIO, "rtprio", 0, 0),
+        // Memory that no other limit counts; the kernel's own defaults.
+        bounded(resource::MEMLOCK, "memlock", LOCKED, LOCKED),
+        bounded(resource::MSGQUEUE, "msgqueue", QUEUED, QUEUED),
+    ];
     if let Some(bytes) = limits.memory {
         rlimits.push(bounded(resource::DATA, "data", bytes, bytes));
     }
@@ -94,7 +108,16 @@ mod tests {
     #[test]
     fn core_dumps_are_always_off() {
         let plan = resolve(&policy::Limits::default(), &Host::default());
-        assert_eq!(plan.rlimits.len(), 1);
         assert_eq!(plan.rlimits[0].name, "core");
+        assert_eq!(plan.rlimits[0].hard, NO_CORE);
+    }
+
+    #[test]
+    fn nothing_is_inherited_that_outruns_or_outweighs_the_machine() {
+        let plan = resolve(&policy::Limits::default(), &Host::default());
+        let hard = |name| plan.rlimits.iter().find(|l| l.name == name).unwrap().hard;
+        assert_eq!([hard("nice"), hard("rtprio")], [0, 0]);
+        assert_eq!([hard("memlock"), hard("msgqueue")], [LOCKED, QUEUED]);
+        assert_eq!(plan.rlimits.len(), 5);
     }
 }

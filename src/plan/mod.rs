@@ -73,6 +73,7 @@ impl Plan {
         if landlock.is_none() {
             weakened.push((Weaken::NoLandlock, without_landlock(policy)?));
         }
+        abstract_sockets_out_of_reach(policy.network, landlock.as_ref())?;
         let env = env::resolve(&policy.process, host);
         let cwd = working_directory(policy, host, &files);
         let path = env.iter().find(|(name, _)| name == "PATH");
@@ -117,6 +118,24 @@ fn network_weakened(policy: &Policy) -> Result<Vec<(Weaken, String)>, Refusal> {
                 "say why: `host-network = \"…\"` in `[weaken]`, or `--weaken host-network=…`",
             ),
         ),
+    }
+}
+
+/// Abstract sockets belong to the network namespace, and no mount hides them: in
+/// the host's, a session bus or display server may listen on one and do for the
+/// program what the sandbox refuses.
+fn abstract_sockets_out_of_reach(
+    network: Network,
+    landlock: Option<&Landlock>,
+) -> Result<(), Refusal> {
+    let scoped = ::landlock::Scope::AbstractUnixSocket as u64;
+    let kept_out = landlock.is_some_and(|landlock| landlock.scoped & scoped != 0);
+    match network {
+        Network::Host if !kept_out => Err(Refusal::new(
+            "with the host's network, this kernel cannot keep the program from the abstract sockets of other programs (Landlock ABI 6, Linux 6.12)",
+        )
+        .hint("use `loopback`, or run on a kernel that has it")),
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It never touches the machine: every host fact comes from [`Host::paths`], and
 //! a path nothing is known about is refused. The steps: expand what a rule
-//! implies (`git`), put every rule in its place (`place`), add the program
+//! implies (`git`, `itself`), put every rule in its place (`place`), add the program
 //! (`program`), look for ways around (`alias`), write the operations down
 //! (`ops`).
 //!
@@ -20,6 +20,7 @@ mod links;
 mod place;
 mod program;
 mod git;
+mod itself;
 mod alias;
 mod synthetic;
 mod proc;
@@ -44,7 +45,8 @@ pub fn resolve(
     host: &Host,
     program: &OsStr,
 ) -> Result<(Mounts, ResolvedFiles), Refusal> {
-    let (rules, weakened) = git::expand(policy, host)?;
+    let (mut rules, weakened) = git::expand(policy, host)?;
+    itself::protect(&mut rules, host);
     let (mut files, gone) = place::place(&rules, policy, host)?;
     files.weakened = weakened;
     program::add(&mut files, host, program)?;

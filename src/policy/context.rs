@@ -1,7 +1,8 @@
 //! Decides what `.`, `~` and `$NAME` in a policy mean.
 //!
-//! It looks at nothing but the [`Context`] it is given, so a policy means the
-//! same for the same context on every machine.
+//! It looks at nothing but the [`Context`] it is given (and, for one refusal, at
+//! where the home directory lies), so a policy means the same for the same context
+//! on every machine.
 
 use super::InsidePath;
 use super::error::quote;
@@ -57,6 +58,17 @@ impl Context {
             None => self.below_cwd(text)?,
         };
         Ok(checked(&path, text)?.as_path().to_owned())
+    }
+
+    /// Is the working directory the home directory, or does it contain it? The one
+    /// question here that looks at the disk: a home may be named by a link.
+    pub(super) fn cwd_holds_home(&self) -> bool {
+        self.home.as_ref().is_some_and(|home| {
+            home.starts_with(&self.cwd)
+                || home
+                    .canonicalize()
+                    .is_ok_and(|home| home.starts_with(&self.cwd))
+        })
     }
 
     fn below_cwd(&self, text: &str) -> Result<PathBuf, Unresolved> {

@@ -383,6 +383,18 @@ impl<'t> Fields<'t> {
             }
             _ => return Err(source.unknown_word(at, "access", word, &WORDS)),
         };
+        if matches!(
+            self.from.as_ref().map_or(key.name, |(from, _)| from),
+            "." | "./"
+        ) && access.writes()
+            && context.cwd_holds_home()
+        {
+            let message = "the working directory `.` is your home directory, or contains it, and the program could write what your shell runs at the next login";
+            let error = source.error(at.clone(), message);
+            return Err(error.hint(
+                "start in a project directory; a policy that means the home directory says `~`",
+            ));
+        }
         let (host, at) = match &self.from {
             Some((from, at)) => (context.host(from), at),
             // The key means the host path of the same name.

@@ -161,11 +161,15 @@ impl Policy {
     }
 
     fn insert(&mut self, path: InsidePath, content: Content, access: Access, flag: &str) {
+        // An option says what may be done with the files, not that their
+        // repository needs no protection any more: that is never lost silently.
+        let git = matches!(content, Content::Host(_))
+            && self.files.get(&path).is_some_and(|before| before.git);
         let rule = FileRule {
             content,
             access,
             optional: false,
-            git: false,
+            git,
             origin: format!("--{flag}"),
         };
         self.files.insert(path, rule);

@@ -18,6 +18,7 @@ use relay::Relay;
 use signals::Signals;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 use terminal::Terminal;
 
 /// A running sandbox. Dropping it kills everything inside.
@@ -35,6 +36,9 @@ pub struct Child {
     facts: Facts,
     reaped: bool,
 }
+
+/// How long after the wall-time limit pid 1 may be late.
+const WALL_GRACE: Duration = Duration::from_millis(500);
 
 /// What has been learnt so far.
 #[derive(Default)]
@@ -82,7 +86,8 @@ impl Child {
         })
     }
 
-    /// Sends a signal to the program's process group.
+    /// Sends a signal to the program's process group; SIGSTOP and SIGCONT to
+    /// everything inside.
     pub fn signal(&self, number: i32) -> Result<(), Error> {
         send_signal(&self.launched.control, number)
             .map_err(|errno| failed("signal the program", errno))
@@ -131,6 +136,13 @@ impl Child {
     /// ends.
     fn poll_until_end(&mut self, signals: Option<&Signals>) -> Result<(), Errno> {
         let mut fds: Vec<libc::pollfd> = Vec::with_capacity(8);
+        // pid 1 keeps the limit. Should something inside keep pid 1 from running,
+        // this side, which nothing inside can slow down, ends it all the same.
+        let limit = self.plan.limits.wall_time.map(|limit| limit + WALL_GRACE);
+        let mut backstop = limit.map(|limit| {
+            let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+            self.launched.started_ns.saturating_add(limit)
+        });
         loop {
             fds.clear();
             let mut want = |fd: i32| {
@@ -148,7 +160,13 @@ impl Child {
             if let Some(terminal) = &self.terminal {
                 terminal.sources().into_iter().for_each(&mut want);
             }
-            process::poll(&mut fds, None)?;
+            let left = backstop.map(|at| at.saturating_sub(process::monotonic_ns()));
+            if left == Some(0) {
+                self.end(KilledBy::Wall)?;
+                backstop = None;
+                continue;
+            }
+            process::poll(&mut fds, left)?;
             let ready = |fd: i32| fds.iter().any(|event| event.fd == fd && event.revents != 0);
             if let Some(signals) = signals.filter(|signals| ready(signals.fd())) {
                 signals.forward(&self.launched.control, self.terminal.as_ref())?;
@@ -277,7 +295,9 @@ impl Child {
         match i32::from(exit.signal?) {
             libc::SIGXCPU => Some(KilledBy::Cpu),
             // The hard limit, one second later.
-            libc::SIGKILL if cpu_ns >= cpu.hard * 1_000_000_000 => Some(KilledBy::Cpu),
+            libc::SIGKILL if cpu_ns >= cpu.hard.saturating_mul(1_000_000_000) => {
+                Some(KilledBy::Cpu)
+            }
             _ => None,
         }
     }

@@ -145,6 +145,14 @@ pub(crate) fn is_open(fd: RawFd) -> bool {
     unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
 }
 
+/// Is `fd` a place in the file system rather than an open file: a directory, or
+/// anything opened with O_PATH?
+pub(crate) fn is_a_place(fd: RawFd) -> Result<bool> {
+    // SAFETY: F_GETFL takes no pointer.
+    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) }.into())? as libc::c_int;
+    Ok(flags & libc::O_PATH != 0 || stat(fd)?.st_mode & libc::S_IFMT == libc::S_IFDIR)
+}
+
 /// A close-on-exec copy numbered 3 or higher. Parent only (ownership).
 pub(crate) fn duplicate(fd: RawFd) -> Result<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd;

@@ -29,6 +29,12 @@ pub fn inherited_writable_fd(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// Is descriptor `number` open? To be asked before this process opens files of
+/// its own, which could take the number.
+pub fn is_inherited_fd(number: RawFd) -> bool {
+    super::fd::is_open(number)
+}
+
 fn result(value: libc::c_int) -> io::Result<libc::c_int> {
     match value {
         -1 => Err(io::Error::last_os_error()),

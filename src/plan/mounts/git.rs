@@ -262,7 +262,7 @@ impl WorkTree<'_> {
                     "{} does not exist, and the repository's config may tell git to read it",
                     quote(path)
                 ))
-                .hint(format!("touch {}", path.display()))),
+                .hint(format!("touch {}", quote(path).trim_matches('`')))),
         }
     }
 
@@ -311,7 +311,8 @@ impl WorkTree<'_> {
     }
 }
 
-fn without_write(access: Access) -> Access {
+/// The same without the right to write.
+pub(super) fn without_write(access: Access) -> Access {
     match access {
         Access::WriteExec => Access::Exec,
         Access::Write => Access::Read,

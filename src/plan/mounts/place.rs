@@ -198,6 +198,16 @@ impl Placer<'_> {
             Content::Group => Thing::File(synthetic::group(process)),
             Content::Hosts => Thing::File(synthetic::hosts(process)),
             Content::Hostname => Thing::File(synthetic::hostname(process)),
+            // A full procfs names itself here; without that list nothing would be
+            // hidden in the new one.
+            Content::Proc { facts: true } if self.host.proc_entries.is_empty() => {
+                return Err(Refusal::new(format!(
+                    "cannot make up the facts in {} (rule {}): the host's `/proc` cannot be listed",
+                    quote(at),
+                    rule.origin
+                ))
+                .hint("use \"proc\", which shows processes only"));
+            }
             Content::Proc { facts } => Thing::Proc { facts: *facts },
             Content::Dev { .. } => Thing::Tmpfs {
                 bytes: DEV_BYTES,

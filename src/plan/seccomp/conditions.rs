@@ -22,6 +22,13 @@ pub(super) struct Conditional {
 pub(super) fn conditions(name: &str, network: Network, tty: bool) -> Option<Conditional> {
     let (call, words): (Call, &str) = match name {
         "clone" => (allow([[bits(0, NAMESPACES, 0)]]), "no namespace flags"),
+        "fcntl" => (
+            allow([
+                [Condition::low(1, Test::AtMost(F_SETLEASE - 1))],
+                [Condition::low(1, Test::AtLeast(F_SETLEASE + 1))],
+            ]),
+            "no leases",
+        ),
         "open" => (opens(1), NO_SET_ID),
         "openat" => (opens(2), NO_SET_ID),
         "creat" | "mkdir" | "chmod" | "fchmod" => (without_set_id(1), NO_SET_ID),
@@ -32,10 +39,21 @@ pub(super) fn conditions(name: &str, network: Network, tty: bool) -> Option<Cond
             allow([[is(0, 0)], [is(0, 0xffff_ffff)]]),
             "PER_LINUX and queries",
         ),
-        "prlimit64" => (
-            // Setting another process's limits needs no more than its uid.
-            allow([[is(0, 0)], [Condition::whole(2, Test::Is(0))]]),
-            "own limits, or reading",
+        // Threads are set by their own numbers, so all but one process is allowed.
+        "sched_setaffinity" | "sched_setparam" | "sched_setscheduler" | "sched_setattr" => {
+            (allow(not_pid_1(0, &[])), NOT_PID_1)
+        }
+        // PRIO_PROCESS and PRIO_PGRP, whose type is the C library's.
+        "setpriority" => (priorities(0, 1), NOT_PID_1),
+        // IOPRIO_WHO_PROCESS and IOPRIO_WHO_PGRP of linux/ioprio.h.
+        "ioprio_set" => (priorities(1, 2), NOT_PID_1),
+        "prlimit64" => (prlimit(), "own limits but for core files, or reading"),
+        "setrlimit" => (
+            Call {
+                rules: vec![core_limit(0)],
+                otherwise: Answer::Allow,
+            },
+            "but for core files",
         ),
         "seccomp" => (seccomp(), "filters without a listener"),
         "socketpair" => (allow([[is(0, libc::AF_UNIX as u64)]]), "AF_UNIX"),
@@ -58,9 +76,51 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u64;
 
+/// F_SETLEASE of fcntl(2). The kernel gives it to whoever owns the file, and the
+/// program owns the caller's files that it may only read.
+const F_SETLEASE: u64 = 1024;
+
 /// Set-user-id and set-group-id.
 const SET_ID: u64 = (libc::S_ISUID | libc::S_ISGID) as u64;
 const NO_SET_ID: &str = "no set-id bits";
+
+/// prlimit64(2): pid, resource, the new limit. Setting another process's limits
+/// needs no more than its uid, and pid 1 has the program's.
+fn prlimit() -> Call {
+    let mut call = allow([[Condition::whole(2, Test::Is(0))], [is(0, 0)]]);
+    call.rules.insert(1, core_limit(1));
+    call
+}
+
+/// The limit of core files stays 1, the one value at which the kernel does not
+/// start a core pattern's program (core(5)): that one would run on the host, as
+/// root, on what the program left it. A program that lowers the limit to 0 means
+/// well, and takes EINVAL for a kernel without core files.
+fn core_limit(resource: u8) -> Rule {
+    Rule {
+        when: vec![is(resource, 4)], // RLIMIT_CORE, whose type is the C library's
+        then: Answer::Errno(libc::EINVAL),
+    }
+}
+
+const NOT_PID_1: &str = "any process but pid 1";
+
+/// Rules for a process number: anything but 1. pid 1 keeps the wall-time limit
+/// and has the program's uid, so that the kernel would let the program slow it
+/// down (SCHED_IDLE, nice 19) below a crowd of busy processes.
+fn not_pid_1(arg: u8, also: &[Condition]) -> Vec<Vec<Condition>> {
+    [is(arg, 0), Condition::low(arg, Test::AtLeast(2))]
+        .map(|test| [also, &[test]].concat())
+        .into()
+}
+
+/// setpriority(2) and ioprio_set(2): which kind of number, then the number. A
+/// whole user is refused, for pid 1 is one of its processes.
+fn priorities(process: u64, group: u64) -> Call {
+    let mut rules = not_pid_1(1, &[is(0, process)]);
+    rules.push(vec![is(0, group)]);
+    allow(rules)
+}
 
 /// The low 32 bits equal a value.
 fn is(arg: u8, value: u64) -> Condition {
@@ -293,6 +353,17 @@ mod tests {
     }
 
     #[test]
+    fn fcntl_takes_no_leases() {
+        for command in [F_SETLEASE, F_SETLEASE | 1 << 32] {
+            assert!(!allowed("fcntl", [0, command, 0, 0, 0, 0]));
+        }
+        // F_DUPFD to F_OFD_SETLKW, F_GETLEASE, F_DUPFD_CLOEXEC, F_ADD_SEALS
+        for command in [0, 1, 2, 3, 4, 5, 6, 7, 38, 1025, 1030, 1031, 1033] {
+            assert!(allowed("fcntl", [0, command, 0, 0, 0, 0]), "{command}");
+        }
+    }
+
+    #[test]
     fn mknod_makes_no_devices() {
         for kind in [
             libc::S_IFCHR,
@@ -366,6 +437,49 @@ mod tests {
         assert!(allowed("seccomp", [1, 1, 9, 0, 0, 0]));
         assert!(!allowed("seccomp", [1, 9, 9, 0, 0, 0]));
         assert!(!allowed("seccomp", [3, 0, 9, 0, 0, 0]));
+    }
+
+    #[test]
+    fn the_scheduling_of_pid_1_is_out_of_reach() {
+        for name in [
+            "sched_setaffinity",
+            "sched_setparam",
+            "sched_setscheduler",
+            "sched_setattr",
+        ] {
+            assert!(!allowed(name, [1, 0, 0, 0, 0, 0]), "{name}");
+            assert!(!allowed(name, [1 << 32 | 1, 0, 0, 0, 0, 0]), "{name}");
+            assert!(allowed(name, [0, 0, 0, 0, 0, 0]), "{name}");
+            assert!(allowed(name, [2, 0, 0, 0, 0, 0]), "{name}");
+        }
+        for (name, process, group, user) in [("setpriority", 0, 1, 2), ("ioprio_set", 1, 2, 3)] {
+            assert!(!allowed(name, [process, 1, 0, 0, 0, 0]), "{name}");
+            assert!(allowed(name, [process, 0, 0, 0, 0, 0]), "{name}");
+            assert!(allowed(name, [process, 7, 0, 0, 0, 0]), "{name}");
+            assert!(allowed(name, [group, 0, 0, 0, 0, 0]), "{name}");
+            assert!(!allowed(name, [user, 0, 0, 0, 0, 0]), "{name}");
+            assert!(!allowed(name, [user, 1000, 0, 0, 0, 0]), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_limit_of_core_files_stays() {
+        let refused = Answer::Errno(libc::EINVAL);
+        for core in [4, 1 << 32 | 4] {
+            assert_eq!(
+                answer("setrlimit", Network::None, [core, 9, 0, 0, 0, 0]),
+                refused
+            );
+            assert_eq!(
+                answer("prlimit64", Network::None, [0, core, 9, 0, 0, 0]),
+                refused
+            );
+            assert!(allowed("prlimit64", [0, core, 0, 9, 0, 0]));
+        }
+        for resource in (0..16).filter(|resource| *resource != 4) {
+            assert!(allowed("setrlimit", [resource, 9, 0, 0, 0, 0]));
+            assert!(allowed("prlimit64", [0, resource, 9, 0, 0, 0]));
+        }
     }
 
     #[test]
