@@ -20,6 +20,9 @@ pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<Role, Failure>
     // pid 1 is a copy of the caller's memory: nobody inside may read it, and not
     // for one instant. exec makes the program dumpable again.
     process::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map_err(Failure::at(Step::Payload, 0))?;
+    // Before the fork, for pid 1 needs them too: under an ignored SIGCHLD the
+    // kernel would reap the program in its place, and its status would be lost.
+    process::default_signal_actions();
     // SAFETY: both sides keep to child-safe calls until exec or _exit.
     let pid = unsafe { clone::fork() }.map_err(Failure::at(Step::Payload, 1))?;
     if pid != 0 {
@@ -42,7 +45,6 @@ pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<Role, Failure>
     }
     process::set_umask(0o022);
     fd::change_directory(&image.cwd).map_err(Failure::at(Step::Payload, 7))?;
-    process::default_signal_actions();
     Ok(Role::Payload(stage.next()))
 }
 
