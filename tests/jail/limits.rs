@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Write;
 
 checks! {
-    core_limit: _ => "1 1", || limit(libc::RLIMIT_CORE);
+    core_limit, || limit(libc::RLIMIT_CORE);
     process_limit: _ => "9 9" with ["--processes", "8"], || limit(libc::RLIMIT_NPROC);
     raise_the_process_limit: _ => "EPERM" with ["--processes", "8"], || {
         let limit = [100usize, 100];
@@ -68,6 +68,7 @@ checks! {
     shm_without_room: _ => "ENOSPC" with ["--file-size", "none"], || told(fill("/dev/shm/file", 65));
     processor_limit: _ => "2 3" with ["--cpu-time", "2s"], || limit(libc::RLIMIT_CPU);
     stays_writable_and_executable: _ => "open", || executable_later();
+    busy_beside_a_slow_clock, busy_beside_a_slow_clock;
     write_xor_execute, || executable_later();
 }
 
@@ -84,17 +85,46 @@ fn limit(resource: libc::__rlimit_resource_t) -> String {
 /// Children that wait, until there is no room for another; they end with the run.
 fn fork_until_refused() -> String {
     for _ in 0..64 {
-        // SAFETY: the child only waits for a signal.
-        match unsafe { libc::fork() } {
-            // SAFETY: as above.
-            0 => loop {
-                unsafe { libc::pause() };
-            },
+        match child(nix::unistd::pause) {
             -1 => return word(-1),
-            _ => {}
+            _ => continue,
         }
     }
     "open".into()
+}
+
+/// A process that does the same for ever, until the run ends.
+fn child(again: impl Fn()) -> i64 {
+    // SAFETY: `again` makes no calls but those that are safe after fork(2).
+    match unsafe { libc::fork() } {
+        0 => loop {
+            again();
+        },
+        parent_side => parent_side.into(),
+    }
+}
+
+/// Whoever runs as the same user may do this to pid 1, which keeps the clock.
+fn busy_beside_a_slow_clock() -> String {
+    let idle = 0u32;
+    let (own, first) = (0, 1);
+    // SAFETY: the calls take numbers, and a pointer to what outlives them.
+    unsafe {
+        let mut only: libc::cpu_set_t = std::mem::zeroed();
+        libc::sched_getaffinity(own, size_of_val(&only), &raw mut only);
+        let cpu = (0..libc::CPU_SETSIZE as usize).find(|cpu| libc::CPU_ISSET(*cpu, &only));
+        libc::CPU_ZERO(&mut only);
+        libc::CPU_SET(cpu.unwrap(), &mut only);
+        libc::setpriority(libc::PRIO_PROCESS, 1, 19);
+        libc::sched_setscheduler(first, libc::SCHED_IDLE, (&raw const idle).cast());
+        for process in [own, first] {
+            libc::sched_setaffinity(process, size_of_val(&only), &raw const only);
+        }
+    }
+    while child(|| ()) != -1 {}
+    loop {
+        std::hint::spin_loop();
+    }
 }
 
 fn map(bytes: usize) -> String {
@@ -145,4 +175,33 @@ fn processor_time_ends_a_busy_loop() {
         "while :; do :; done",
     ]);
     assert_eq!(support::code(&support::run(&mut command)), 124);
+}
+
+/// pid 1 can be made the last to run; the clock must strike all the same.
+#[test]
+fn wall_time_ends_a_program_that_slows_the_clock() {
+    let options = [
+        "--wall-time",
+        "1s",
+        "--cpu-time",
+        "none",
+        "--processes",
+        "16",
+    ];
+    let started = std::time::Instant::now();
+    let mut command = crate::harness::inside("busy_beside_a_slow_clock", "", &options);
+    assert_eq!(support::code(&support::run(&mut command)), 124);
+    let took = started.elapsed();
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+}
+
+/// One byte keeps the kernel from starting a core pattern's program, which zero
+/// does not; but who was given zero cannot have one.
+#[test]
+fn no_core_dumps() {
+    let most = limit(libc::RLIMIT_CORE);
+    let most: u64 = most.split(' ').nth(1).unwrap().parse().unwrap();
+    let expected = most.min(1);
+    let answer = crate::harness::jailed("core_limit", "", &[]);
+    assert_eq!(answer, Ok(format!("{expected} {expected}")));
 }

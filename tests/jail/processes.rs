@@ -117,23 +117,40 @@ fn a_process_that_ignores_signals_ends_with_the_program() {
     );
 }
 
-/// The search above must be able to find what it looks for.
+/// SIGKILL gives the supervisor no chance to clean up.
 #[test]
-fn a_process_that_runs_is_found() {
-    let word = format!("sandbox-found-{}", std::process::id());
+fn nothing_outlives_a_killed_supervisor() {
+    let word = format!("sandbox-orphan-{}", std::process::id());
+    let script = format!("setsid sleep 60 & sh -c 'sleep 60; : {word}' & echo up; wait");
+    let mut child = started(&script);
+    assert!(with_word(&word) >= 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let until = Instant::now() + Duration::from_millis(100);
+    while with_word(&word) > 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(with_word(&word), 0);
+}
+
+/// A script under `strict` that has printed `up`.
+fn started(script: &str) -> std::process::Child {
     let mut command = support::sandbox();
-    command.args([
-        "--",
-        "/bin/sh",
-        "-c",
-        &format!("echo up; read line; : {word}"),
-    ]);
+    command.args(["--", "/bin/sh", "-c", script]);
     command
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut up = [0; 3];
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut up).unwrap();
+    child
+}
+
+/// The search above must be able to find what it looks for.
+#[test]
+fn a_process_that_runs_is_found() {
+    let word = format!("sandbox-found-{}", std::process::id());
+    let mut child = started(&format!("echo up; read line; : {word}"));
     // The supervisor, pid 1 and the shell.
     assert_eq!(with_word(&word), 3);
     drop(child.stdin.take());
