@@ -8,7 +8,6 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 checks! {
-    read_a_file, || readable("/data/file");
     read_from_a_file, || told(fs::read("/data/file"));
     write_a_file, || writable("/data/file");
     make_a_file, || creatable("/data/new");

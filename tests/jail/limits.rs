@@ -3,12 +3,13 @@
 
 use crate::calls::{alone, here, told, word};
 use crate::support;
+use nix::sys::resource::Resource;
 use std::fs;
 use std::io::Write;
 
 checks! {
-    core_limit, || limit(libc::RLIMIT_CORE);
-    process_limit: _ => "9 9" with ["--processes", "8"], || limit(libc::RLIMIT_NPROC);
+    core_limit, || limit(Resource::RLIMIT_CORE);
+    process_limit: _ => "9 9" with ["--processes", "8"], || limit(Resource::RLIMIT_NPROC);
     raise_the_process_limit: _ => "EPERM" with ["--processes", "8"], || {
         let limit = [100usize, 100];
         crate::calls::ask(libc::SYS_prlimit64, [0, libc::RLIMIT_NPROC as usize, limit.as_ptr() as usize, 0])
@@ -66,20 +67,15 @@ checks! {
         "open".into()
     };
     shm_without_room: _ => "ENOSPC" with ["--file-size", "none"], || told(fill("/dev/shm/file", 65));
-    processor_limit: _ => "2 3" with ["--cpu-time", "2s"], || limit(libc::RLIMIT_CPU);
+    processor_limit: _ => "2 3" with ["--cpu-time", "2s"], || limit(Resource::RLIMIT_CPU);
     stays_writable_and_executable: _ => "open", || executable_later();
     busy_beside_a_slow_clock, busy_beside_a_slow_clock;
     write_xor_execute, || executable_later();
 }
 
-fn limit(resource: libc::__rlimit_resource_t) -> String {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: `limit` is valid for the time of the call.
-    assert_eq!(unsafe { libc::getrlimit(resource, &raw mut limit) }, 0);
-    format!("{} {}", limit.rlim_cur, limit.rlim_max)
+fn limit(resource: Resource) -> String {
+    let (soft, hard) = nix::sys::resource::getrlimit(resource).unwrap();
+    format!("{soft} {hard}")
 }
 
 /// Children that wait, until there is no room for another; they end with the run.
@@ -199,7 +195,7 @@ fn wall_time_ends_a_program_that_slows_the_clock() {
 /// does not; but who was given zero cannot have one.
 #[test]
 fn no_core_dumps() {
-    let most = limit(libc::RLIMIT_CORE);
+    let most = limit(Resource::RLIMIT_CORE);
     let most: u64 = most.split(' ').nth(1).unwrap().parse().unwrap();
     let expected = most.min(1);
     let answer = crate::harness::jailed("core_limit", "", &[]);

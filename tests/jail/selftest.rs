@@ -67,3 +67,19 @@ fn selftest_names_are_unique_and_many_are_open_outside() {
         "too few checks can tell open from closed"
     );
 }
+
+/// A check that no test runs would look like one that holds.
+#[test]
+fn selftest_every_check_is_asked() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/jail");
+    let files = std::fs::read_dir(directory).unwrap();
+    let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let source: String = texts.collect();
+    for check in ALL.iter().copied().flatten() {
+        // A row with expectations is a test; the others are named by one.
+        let name = check.name;
+        let asked =
+            source.contains(&format!("    {name}: ")) || source.contains(&format!("\"{name}\""));
+        assert!(asked, "nothing asks `{name}`");
+    }
+}
