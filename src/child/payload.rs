@@ -46,7 +46,7 @@ extern "C" fn start(argument: *mut libc::c_void) -> libc::c_int {
     super::give_up(image, failure)
 }
 
-/// Session, streams, directory, signals.
+/// Session, keyring, streams, directory.
 fn prepare(stage: Stage<Named>, image: &Image) -> Result<Stage<Split>, Failure> {
     process::new_session().map_err(Failure::at(Step::Payload, 2))?;
     process::new_session_keyring().map_err(Failure::at(Step::Payload, 3))?;

@@ -60,6 +60,8 @@ pub fn ordinary(program: impl AsRef<Path>) -> Command {
     if root() {
         // Without `groups`, the standard library drops the supplementary ones.
         command.uid(ORDINARY).gid(ORDINARY);
+        // They would name root's tool chain, which the user may not reach.
+        command.env_remove("CARGO_HOME").env_remove("RUSTUP_HOME");
     }
     command
 }
@@ -68,20 +70,31 @@ pub fn ordinary(program: impl AsRef<Path>) -> Command {
 /// may lie below `/root`.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let built = Path::new(env!("CARGO_BIN_EXE_sandbox"));
-        if !root() {
-            return built.to_owned();
-        }
+    BINARY.get_or_init(|| reachable("sandbox", Path::new(env!("CARGO_BIN_EXE_sandbox"))))
+}
+
+/// This test's own executable at such a place.
+pub fn myself() -> &'static Path {
+    static MYSELF: OnceLock<PathBuf> = OnceLock::new();
+    MYSELF.get_or_init(|| reachable("myself", &std::env::current_exe().unwrap()))
+}
+
+fn reachable(name: &str, built: &Path) -> PathBuf {
+    if !root() {
+        return built.to_owned();
+    }
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    let directory = DIRECTORY.get_or_init(|| {
         sweep();
         let directory = std::env::temp_dir().join(format!("{PREFIX}{}-bin", std::process::id()));
         fs::create_dir(&directory).unwrap();
         fs::set_permissions(&directory, PermissionsExt::from_mode(0o755)).unwrap();
-        let copy = directory.join("sandbox");
-        fs::copy(built, &copy).unwrap();
-        fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
-        copy
-    })
+        directory
+    });
+    let copy = directory.join(name);
+    fs::copy(built, &copy).unwrap();
+    fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
+    copy
 }
 
 /// Removes what test processes that are gone have left: nothing runs at the end

@@ -1,0 +1,159 @@
+//! Processes: pid 1 and the host's are out of reach of signals, and nothing outlives the run.
+//! It must not ask what `/proc` shows; `proc` does.
+
+use crate::calls::{alone, ask, here};
+use crate::harness::{argument, free, jailed};
+use crate::support;
+use std::fs;
+use std::time::{Duration, Instant};
+
+checks! {
+    kill_init: _ => "EPERM", || ask(libc::SYS_kill, [1, libc::SIGKILL as usize]);
+    stop_init: _ => "EPERM", || ask(libc::SYS_kill, [1, libc::SIGSTOP as usize]);
+    probe_init: _ => "EPERM", || ask(libc::SYS_kill, [1, 0]);
+    signal_a_thread_of_init: _ => "EPERM", || ask(libc::SYS_tgkill, [1, 1, libc::SIGKILL as usize]);
+    signal_init_by_descriptor: _ => "EPERM", || {
+        alone(|| {
+            let init = here(libc::SYS_pidfd_open, [1, 0, 0, 0, 0, 0]);
+            if init == -1 {
+                return -1;
+            }
+            here(libc::SYS_pidfd_send_signal, [init as usize, libc::SIGKILL as usize, 0, 0, 0, 0])
+        })
+    };
+    signal_oneself: "open" => "open", || alone(|| {
+        let own = here(libc::SYS_getpid, [0; 6]) as usize;
+        here(libc::SYS_kill, [own, 0, 0, 0, 0, 0])
+    });
+    init_outlives_its_murder: _ => "1", || {
+        ask(libc::SYS_kill, [1, libc::SIGKILL as usize]);
+        ask(libc::SYS_kill, [1, libc::SIGTERM as usize]);
+        std::os::unix::process::parent_id().to_string()
+    };
+    signal_a_host_process, || {
+        let number: usize = argument().parse().unwrap();
+        ask(libc::SYS_kill, [number, 0])
+    };
+    orphans_are_reaped: _ => "reaped", || {
+        // The middle one ends at once, and its child is given to pid 1.
+        let output = std::process::Command::new("/bin/sh")
+            .args(["-c", "(/bin/true & ) ; /bin/sleep 0.2; ls /proc | grep -c '^[0-9]'"])
+            .output()
+            .unwrap();
+        match String::from_utf8_lossy(&output.stdout).trim().parse::<u32>() {
+            // This process, the shell, ls and grep.
+            Ok(count) if count <= 4 => "reaped".into(),
+            other => format!("{other:?}"),
+        }
+    };
+}
+
+#[test]
+fn a_process_of_the_host_cannot_be_signalled() {
+    let mut sleeper = support::ordinary("/bin/sleep").arg("60").spawn().unwrap();
+    let number = sleeper.id().to_string();
+    let outside = free("signal_a_host_process", &number);
+    let inside = jailed("signal_a_host_process", &number, &[]);
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    assert_eq!(outside.as_deref(), Ok("open"));
+    assert_eq!(inside.as_deref(), Ok("ESRCH"));
+}
+
+/// Host processes whose command line has the word.
+fn with_word(word: &str) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines
+        .filter(|line| String::from_utf8_lossy(line).contains(word))
+        .count()
+}
+
+/// Runs a script and expects that 100 ms later nothing of it is left.
+fn leaves_nothing(name: &str, script: &str) {
+    let word = format!("sandbox-left-{name}-{}", std::process::id());
+    let script = script.replace("WORD", &word);
+    let mut command = support::sandbox();
+    // The streams of what is left would keep a pipe open: they go nowhere.
+    command.args(["--", "/bin/sh", "-c", &script]);
+    command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
+    let output = support::run_as_is(&mut command);
+    assert_eq!(support::code(&output), 0, "{name}");
+    let until = Instant::now() + Duration::from_millis(100);
+    while with_word(&word) > 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(with_word(&word), 0, "{name}");
+}
+
+#[test]
+fn a_background_process_ends_with_the_program() {
+    leaves_nothing("background", "exec 2>&1; sh -c 'sleep 60; : WORD' & exit 0");
+}
+
+#[test]
+fn a_daemon_ends_with_the_program() {
+    leaves_nothing(
+        "daemon",
+        "setsid sh -c 'setsid sh -c \"sleep 60; : WORD\" & exit 0' & sleep 0.2; exit 0",
+    );
+}
+
+#[test]
+fn a_stopped_process_ends_with_the_program() {
+    leaves_nothing(
+        "stopped",
+        "sh -c 'kill -STOP $$; : WORD' & sleep 0.2; exit 0",
+    );
+}
+
+#[test]
+fn a_process_that_ignores_signals_ends_with_the_program() {
+    leaves_nothing(
+        "deaf",
+        "sh -c 'trap \"\" TERM HUP INT; sleep 60; : WORD' & sleep 0.1; exit 0",
+    );
+}
+
+/// SIGKILL gives the supervisor no chance to clean up.
+#[test]
+fn nothing_outlives_a_killed_supervisor() {
+    let word = format!("sandbox-orphan-{}", std::process::id());
+    let script = format!("setsid sleep 60 & sh -c 'sleep 60; : {word}' & echo up; wait");
+    let mut child = started(&script);
+    assert!(with_word(&word) >= 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let until = Instant::now() + Duration::from_millis(100);
+    while with_word(&word) > 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(with_word(&word), 0);
+}
+
+/// A script under `strict` that has printed `up`.
+fn started(script: &str) -> std::process::Child {
+    let mut command = support::sandbox();
+    command.args(["--", "/bin/sh", "-c", script]);
+    command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut up = [0; 3];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut up).unwrap();
+    child
+}
+
+/// The search above must be able to find what it looks for.
+#[test]
+fn a_process_that_runs_is_found() {
+    let word = format!("sandbox-found-{}", std::process::id());
+    let mut child = started(&format!("echo up; read line; : {word}"));
+    // The supervisor, pid 1 and the shell.
+    assert_eq!(with_word(&word), 3);
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert_eq!(with_word(&word), 0);
+}
