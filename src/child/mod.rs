@@ -51,6 +51,9 @@ impl Failure {
 
 /// The whole of the child's life. Called once, in the process that clone3 made.
 pub(crate) fn main(image: &Image) -> ! {
+    // A SIGCHLD that the caller ignores would be ignored by pid 1 too: it would
+    // never hear of an end, nor learn a status. All signals are blocked here.
+    process::default_signal_actions();
     for (first, last) in &image.close {
         if let Err(errno) = fd::close_range(*first, *last) {
             give_up(
@@ -80,7 +83,7 @@ fn isolate(image: &Image) -> Result<std::convert::Infallible, Failure> {
     let named = net::configure(rooted, image)?;
     done(image, Step::Net, 0);
     let split = match payload::split(named, image)? {
-        Role::Init(program) => reap::run(image, program),
+        Role::Init(program, ended) => reap::run(image, program, ended),
         Role::Payload(split) => split,
     };
     done(image, Step::Payload, 0);

@@ -10,8 +10,9 @@ use std::os::fd::RawFd;
 
 /// Which of the two processes this is.
 pub(super) enum Role {
-    /// pid 1; the program's process has this pid.
-    Init(libc::pid_t),
+    /// pid 1; the program's process has this pid, and its end is told by this
+    /// signal descriptor.
+    Init(libc::pid_t, RawFd),
     /// The process that becomes the program.
     Payload(Stage<Split>),
 }
@@ -20,10 +21,13 @@ pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<Role, Failure>
     // pid 1 is a copy of the caller's memory: nobody inside may read it, and not
     // for one instant. exec makes the program dumpable again.
     process::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map_err(Failure::at(Step::Payload, 0))?;
+    // Before the program exists: a pid 1 that cannot see it end must not start it.
+    // SIGCHLD is blocked since before the clone, so none is lost.
+    let ended = process::signal_descriptor(libc::SIGCHLD).map_err(Failure::at(Step::Payload, 8))?;
     // SAFETY: both sides keep to child-safe calls until exec or _exit.
     let pid = unsafe { clone::fork() }.map_err(Failure::at(Step::Payload, 1))?;
     if pid != 0 {
-        return Ok(Role::Init(pid));
+        return Ok(Role::Init(pid, ended));
     }
     process::new_session().map_err(Failure::at(Step::Payload, 2))?;
     process::new_session_keyring().map_err(Failure::at(Step::Payload, 3))?;
@@ -42,7 +46,6 @@ pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<Role, Failure>
     }
     process::set_umask(0o022);
     fd::change_directory(&image.cwd).map_err(Failure::at(Step::Payload, 7))?;
-    process::default_signal_actions();
     Ok(Role::Payload(stage.next()))
 }
 
