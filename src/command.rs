@@ -141,10 +141,11 @@ impl Command {
         let plan = self.plan()?;
         self.check_kept()?;
         let (stdio, ends) = self.open_streams(&plan)?;
-        let terminal = self
-            .invocation
-            .tty
-            .then(|| tty::size(0).unwrap_or(DEFAULT_SIZE));
+        let terminal = self.invocation.tty.then(|| {
+            tty::size(0)
+                .or_else(|| tty::size(1))
+                .unwrap_or(DEFAULT_SIZE)
+        });
         let launched = launch::launch(&Request {
             plan: &plan,
             stdio: [
@@ -213,7 +214,7 @@ impl Command {
     }
 }
 
-/// Where the caller's standard input is no terminal (terminfo's own default).
+/// Where neither standard input nor output is a terminal (terminfo's own default).
 const DEFAULT_SIZE: libc::winsize = libc::winsize {
     ws_row: 24,
     ws_col: 80,
@@ -282,10 +283,7 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
 
 /// A library user may have closed standard streams; ours must not land there.
 fn above_stdio(fd: OwnedFd) -> Result<OwnedFd, Error> {
-    if fd.as_raw_fd() > 2 {
-        return Ok(fd);
-    }
-    sys::fd::duplicate(fd.as_raw_fd())
+    sys::fd::above_stdio(fd)
         .map_err(|errno| refuse(format!("cannot duplicate a descriptor: {}", errno.desc())))
 }
 

@@ -69,14 +69,14 @@ pub(crate) fn main(image: &Image) -> ! {
         }
     }
     match isolate(image) {
-        Ok(program) => reap::run(image, program),
+        Ok(started) => reap::run(image, started.pid, started.ended),
         Err(failure) => give_up(image, failure),
     }
 }
 
 /// The steps of pid 1. Each consumes what the one before it returned; two in the
-/// wrong order do not compile. Returns the pid of the program's process.
-fn isolate(image: &Image) -> Result<libc::pid_t, Failure> {
+/// wrong order do not compile.
+fn isolate(image: &Image) -> Result<payload::Started, Failure> {
     let mapped = ids::enter(stage::cloned(), image)?;
     let mounted = mounts::build(mapped, image)?;
     done(image, Step::Mounts, image.ops.len());

@@ -14,20 +14,31 @@ struct Passed<'a> {
     image: &'a Image,
 }
 
-/// Starts the program's process, which goes through the rest of the steps; returns
-/// its pid, in pid 1, when it has executed the program or given up.
-pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<libc::pid_t, Failure> {
+/// The program's process, as pid 1 knows it.
+pub(super) struct Started {
+    pub(super) pid: libc::pid_t,
+    /// A signal descriptor that tells of its end.
+    pub(super) ended: RawFd,
+}
+
+/// Starts the program's process, which goes through the rest of the steps; returns,
+/// in pid 1, when it has executed the program or given up.
+pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<Started, Failure> {
     // pid 1 is a copy of the caller's memory: nobody inside may read it, and not
     // for one instant. exec makes the program dumpable again.
     process::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map_err(Failure::at(Step::Payload, 0))?;
+    // Before the program exists: a pid 1 that cannot see it end must not start it.
+    // SIGCHLD is blocked since before the clone, so none is lost.
+    let ended = process::signal_descriptor(libc::SIGCHLD).map_err(Failure::at(Step::Payload, 8))?;
     let mut passed = Passed {
         stage: Some(stage),
         image,
     };
     // SAFETY: `start` gets the `Passed` it expects, alive while this process waits,
     // keeps to child-safe calls, and never returns.
-    unsafe { clone::vfork(&image.stack, start, (&raw mut passed).cast()) }
-        .map_err(Failure::at(Step::Payload, 1))
+    let pid = unsafe { clone::vfork(&image.stack, start, (&raw mut passed).cast()) }
+        .map_err(Failure::at(Step::Payload, 1))?;
+    Ok(Started { pid, ended })
 }
 
 /// First function of the program's process.

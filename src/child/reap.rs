@@ -2,28 +2,30 @@
 //! parent. Its own end is the end of every process of the sandbox
 //! (pid_namespaces(7)).
 
-use super::{GAVE_UP, caps};
+use super::{Failure, GAVE_UP, caps, give_up};
 use crate::launch::image::Image;
+use crate::step::Step;
 use crate::sys::{Errno, clone, fd, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
 use std::os::fd::RawFd;
 
 /// Runs until the program ends, the parent goes away or the time is over.
-pub(super) fn run(image: &Image, program: libc::pid_t) -> ! {
-    let code = match watch(image, program) {
+pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
+    // While the status socket is still there to say what went wrong; the parent
+    // takes the program for executed only after this end of it is closed too.
+    if let Err(errno) = drop_privileges() {
+        give_up(image, Failure::at(Step::Payload, 9)(errno));
+    }
+    let code = match watch(image, program, ended) {
         Ok(()) => 0,
         Err(_) => GAVE_UP,
     };
     process::exit(code)
 }
 
-fn watch(image: &Image, program: libc::pid_t) -> Result<(), Errno> {
+fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno> {
     let control = image.control;
-    keep_only(control)?;
-    caps::empty()?;
-    process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)?;
-    // Blocked since before the clone, so none is lost.
-    let ended = process::signal_descriptor(libc::SIGCHLD)?;
+    keep_only(control, ended)?;
     let mut deadline = None;
     let mut peak_kib = 0u32;
     loop {
@@ -58,13 +60,20 @@ fn wanted(fd: RawFd) -> libc::pollfd {
     }
 }
 
-/// Closes every descriptor but one.
-fn keep_only(kept: RawFd) -> Result<(), Errno> {
-    let kept = kept as u32;
-    if kept > 0 {
-        fd::close_range(0, kept - 1)?;
+fn drop_privileges() -> Result<(), Errno> {
+    caps::empty()?;
+    process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).map(drop)
+}
+
+/// Closes every descriptor but two.
+fn keep_only(one: RawFd, other: RawFd) -> Result<(), Errno> {
+    let (low, high) = (one.min(other) as u32, one.max(other) as u32);
+    for (first, past) in [(0, low), (low + 1, high), (high + 1, u32::MAX)] {
+        if first < past {
+            fd::close_range(first, past - 1)?;
+        }
     }
-    fd::close_range(kept + 1, u32::MAX)
+    Ok(())
 }
 
 /// Reaps whatever ended; the program's status if it was among it.

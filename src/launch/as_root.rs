@@ -8,13 +8,13 @@
 use super::explain;
 use crate::escape::tick;
 use crate::plan::{Identity as Found, Op, Plan, Refusal};
-use crate::sys::clone::{signal_pidfd, wait};
+use crate::sys::clone::{kill_child, wait};
 use crate::sys::{Errno, fd, mount, process, socket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 /// A host id that belongs to this run alone.
-pub(super) struct Identity {
+pub(crate) struct Identity {
     uid: u32,
     /// Holds the claim: an abstract socket name, which the kernel forgets when the
     /// last process that holds it ends, however it ends.
@@ -143,7 +143,7 @@ fn clone_tree(source: &Path, identity: &Found) -> Result<OwnedFd, Errno> {
     if (stat.st_dev, stat.st_ino) != (identity.dev, identity.ino) {
         return Err(Errno::ESTALE);
     }
-    mount::clone_tree(place.as_raw_fd()).map(fd::own)
+    fd::above_stdio(fd::own(mount::clone_tree(place.as_raw_fd())?))
 }
 
 /// A user namespace in which the owner on disk appears as `uid` on the host. Only
@@ -151,7 +151,7 @@ fn clone_tree(source: &Path, identity: &Found) -> Result<OwnedFd, Errno> {
 fn user_namespace(owner: (u32, u32), uid: u32) -> Result<OwnedFd, Errno> {
     let (pid, pidfd) = super::clone::idler()?;
     let made = map_namespace(pid, owner, uid);
-    let _ = signal_pidfd(&pidfd, libc::SIGKILL);
+    let _ = kill_child(pid, &pidfd);
     let _ = wait(pid, true);
     made
 }

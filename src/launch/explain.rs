@@ -12,8 +12,74 @@ use std::path::Path;
 
 /// For `map_err`: a call of the parent's that failed.
 pub(super) fn parent(what: &'static str) -> impl Fn(Errno) -> Refusal {
-    move |errno| Refusal::new(format!("cannot {what}: {}", errno.desc()))
+    move |errno| {
+        let refusal = Refusal::new(format!("cannot {what}: {}", errno.desc()));
+        match errno {
+            Errno::EMFILE | Errno::ENFILE => {
+                refusal.hint("too many files are open: see `ulimit -n`")
+            }
+            Errno::EPERM | Errno::EACCES | Errno::ENOSYS => refusal.hint(FILTERED),
+            _ => refusal,
+        }
+    }
 }
+
+/// What most often refuses a call that every kernel of the last years has.
+const FILTERED: &str = "a system call filter or a security module around this process refuses the call (a container's profile, most often): run outside of it, or with a profile that allows it";
+
+/// What a system call that is not there, or not allowed, most often means. The
+/// calls are those of the step, with the newest kernel version they need.
+fn unavailable(calls: &str, since: &str, errno: Errno) -> Option<String> {
+    match errno {
+        Errno::ENOSYS => Some(format!(
+            "needs {calls} (Linux {since}); on such a kernel a system call filter around this process refuses it (a container's profile, most often): run outside of it, or with a profile that allows it"
+        )),
+        Errno::EPERM | Errno::EACCES => Some(known_switch().unwrap_or_else(|| {
+            format!(
+                "a system call filter or a security module around this process refuses {calls} (a container's profile, most often): run outside of it, or with a profile that allows it"
+            )
+        })),
+        Errno::ENOSPC | Errno::EUSERS => Some(String::from(NAMESPACE_LIMIT)),
+        Errno::EMFILE | Errno::ENFILE => {
+            Some(String::from("too many files are open: see `ulimit -n`"))
+        }
+        _ => None,
+    }
+}
+
+/// The calls of a step, and the kernel version that has them all.
+fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
+    match (step, item) {
+        (Step::Sanitize, _) => ("close_range", "5.9"),
+        (Step::Ids, 1) => ("setresuid and setresgid", "2.2"),
+        (Step::Ids, 3) => ("unshare with CLONE_NEWTIME", "5.6"),
+        (Step::Mounts, _) => (
+            "the mount calls fsopen, fsconfig, fsmount, open_tree, move_mount, mount_setattr, and openat2",
+            "5.12",
+        ),
+        (Step::Root, _) => ("pivot_root, umount2 and chdir", "2.4"),
+        (Step::Net, 0) => ("sethostname", "2.0"),
+        (Step::Net, 1) => ("setdomainname", "2.0"),
+        (Step::Net, _) => ("socket and ioctl", "2.0"),
+        (Step::Payload, 1) => ("clone3", "5.5"),
+        (Step::Payload, 2) => ("setsid", "2.0"),
+        (Step::Payload, 3) => ("keyctl", "2.6"),
+        (Step::Payload, 8) => ("signalfd4", "2.6.27"),
+        (Step::Limits, item) if item < child::ITEM_MDWE => ("prlimit64", "2.6.36"),
+        (Step::Caps, _) | (Step::Payload, 9) => (
+            "capset, and prctl for securebits and capability sets",
+            "4.3",
+        ),
+        (Step::Landlock, _) => ("landlock_add_rule and landlock_restrict_self", "5.13"),
+        (Step::Verify, _) => ("prctl, capget, prlimit64, openat2 and getcwd", "5.6"),
+        (Step::Seccomp, _) => ("seccomp, with CONFIG_SECCOMP_FILTER", "3.17"),
+        (Step::Ids | Step::Payload | Step::Limits | Step::NoNewPrivs, _)
+        | (Step::Cgroup | Step::Exec, _) => ("prctl and its like", "5.6"),
+    }
+}
+
+const NAMESPACE_LIMIT: &str =
+    "a limit in `/proc/sys/user/` is reached or 0: see `max_user_namespaces` there";
 
 /// clone3 itself failed: the namespaces.
 pub(super) fn namespaces(errno: Errno, plan: &Plan) -> Refusal {
@@ -23,9 +89,7 @@ pub(super) fn namespaces(errno: Errno, plan: &Plan) -> Refusal {
     };
     let refusal = Refusal::new(format!("cannot create the {what}: {}", errno.desc()));
     match errno {
-        Errno::ENOSPC | Errno::EUSERS => refusal.hint(
-            "a limit in `/proc/sys/user/` is reached or 0: see `max_user_namespaces` there",
-        ),
+        Errno::ENOSPC | Errno::EUSERS => refusal.hint(NAMESPACE_LIMIT),
         Errno::EPERM | Errno::EACCES => refusal.hint(namespaces_forbidden()),
         Errno::ENOSYS => refusal.hint(
             "a system call filter around this process refuses clone3 (a container's seccomp profile, most often): run outside the container, or with a profile that allows user namespaces",
@@ -38,6 +102,15 @@ pub(super) fn namespaces(errno: Errno, plan: &Plan) -> Refusal {
 
 /// Which of the known switches forbids user namespaces here.
 fn namespaces_forbidden() -> String {
+    known_switch().unwrap_or_else(|| {
+        String::from(
+            "user namespaces are refused around this process: by a container's seccomp profile, a security module, or a chroot; run outside of it, or with a profile that allows them",
+        )
+    })
+}
+
+/// The switch of this machine that takes the power out of user namespaces.
+fn known_switch() -> Option<String> {
     let is = |path: &str, value: &str| {
         std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value)
     };
@@ -45,17 +118,19 @@ fn namespaces_forbidden() -> String {
         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
         "1",
     ) {
-        String::from(
+        Some(String::from(
             "AppArmor restricts unprivileged user namespaces here: install a profile for `sandbox` with the rule `userns,`, or set `kernel.apparmor_restrict_unprivileged_userns=0`",
-        )
+        ))
     } else if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        String::from("set `kernel.unprivileged_userns_clone=1` (sysctl)")
+        Some(String::from(
+            "set `kernel.unprivileged_userns_clone=1` (sysctl)",
+        ))
     } else if is("/proc/sys/user/max_user_namespaces", "0") {
-        String::from("set `user.max_user_namespaces` above 0 (sysctl)")
+        Some(String::from(
+            "set `user.max_user_namespaces` above 0 (sysctl)",
+        ))
     } else {
-        String::from(
-            "user namespaces are refused around this process: a container's seccomp profile, a security module, or a chroot",
-        )
+        None
     }
 }
 
@@ -102,12 +177,7 @@ pub(super) fn failure(step: Step, item: usize, errno: Errno, plan: &Plan) -> Ref
             let question = child::QUESTIONS.get(item).unwrap_or(&"an unknown claim");
             (format!("the kernel does not confirm that {question}"), None)
         }
-        Step::Seccomp => (
-            String::from("cannot attach the system call filter"),
-            Some(String::from(
-                "the kernel needs CONFIG_SECCOMP_FILTER, and a filter around this process must allow seccomp(2)",
-            )),
-        ),
+        Step::Seccomp => (String::from("cannot attach the system call filter"), None),
         Step::Cgroup | Step::Exec => (String::from("failed"), None),
     };
     let refusal = Refusal::new(format!(
@@ -115,7 +185,8 @@ pub(super) fn failure(step: Step, item: usize, errno: Errno, plan: &Plan) -> Ref
         errno.desc(),
         step.name()
     ));
-    match hint {
+    let (calls, since) = calls(step, item);
+    match hint.or_else(|| unavailable(calls, since, errno)) {
         Some(hint) => refusal.hint(hint),
         None => refusal,
     }
@@ -137,8 +208,7 @@ fn ids(item: usize) -> What {
 
 fn mounts(item: usize, errno: Errno, plan: &Plan) -> What {
     let Some(op) = plan.mounts.ops.get(item) else {
-        let hint = matches!(errno, Errno::EPERM | Errno::EACCES).then(namespaces_forbidden);
-        return (String::from("cannot make the new root"), hint);
+        return (String::from("cannot make the new root"), None);
     };
     let at = |path: &Path| path.display().to_string().escape_debug().to_string();
     match op {
@@ -185,12 +255,7 @@ fn payload(item: usize, plan: &Plan) -> What {
         0 => (String::from("cannot become undumpable"), None),
         1 => (String::from("cannot start the program's process"), None),
         2 => (String::from("cannot start a new session"), None),
-        3 => (
-            String::from("cannot make a new session keyring"),
-            Some(String::from(
-                "a filter around this process may refuse keyctl(2)",
-            )),
-        ),
+        3 => (String::from("cannot make a new session keyring"), None),
         4 => (
             String::from("cannot make a terminal"),
             Some(String::from(
@@ -203,6 +268,14 @@ fn payload(item: usize, plan: &Plan) -> What {
         ),
         6 => (
             String::from("cannot pass a descriptor named by `--fd`"),
+            None,
+        ),
+        8 => (
+            String::from("cannot watch for the end of the program's process"),
+            None,
+        ),
+        9 => (
+            String::from("cannot drop the capabilities of pid 1, or set no_new_privs there"),
             None,
         ),
         _ => (

@@ -13,8 +13,8 @@ use crate::plan::{Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
 use crate::step::Step;
-use crate::sys::clone::{signal_pidfd, wait};
-use crate::sys::{Errno, landlock, process, socket, tty};
+use crate::sys::clone::{kill_child, wait};
+use crate::sys::{Errno, fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame};
 use image::{Descriptors, Image};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -45,6 +45,8 @@ pub(crate) struct Launched {
     pub(crate) layers: Vec<Layer>,
     /// The pty's other end.
     pub(crate) master: Option<OwnedFd>,
+    /// The host id of a run by root, taken until everything inside is gone.
+    pub(crate) _host_id: Option<as_root::Identity>,
 }
 
 /// What the parent holds while the child prepares.
@@ -116,10 +118,11 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
             started_ns,
             layers,
             master,
+            _host_id: identity,
         }),
         Err(refusal) => {
             // Nothing may go on half prepared.
-            let _ = signal_pidfd(&birth.pidfd, libc::SIGKILL);
+            let _ = kill_child(birth.pid, &birth.pidfd);
             let _ = wait(birth.pid, true);
             Err(refusal)
         }
@@ -146,6 +149,7 @@ fn make_ruleset(plan: &Plan) -> Result<Option<OwnedFd>, Refusal> {
         return Ok(None);
     };
     landlock::create_ruleset(landlock.handled_fs, landlock.handled_net, landlock.scoped)
+        .and_then(fd::above_stdio)
         .map(Some)
         .map_err(explain::parent("make a Landlock ruleset"))
 }
@@ -158,9 +162,12 @@ fn accompany(
     plan: &Plan,
     identity: Option<&as_root::Identity>,
 ) -> Result<Confirmed, Refusal> {
-    write_maps(birth.pid, plan, identity)?;
-    socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
-        .map_err(explain::parent("speak to the new process"))?;
+    write_maps(birth.pid, plan, identity)
+        .and_then(|()| {
+            socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
+                .map_err(explain::parent("speak to the new process"))
+        })
+        .map_err(|refusal| last_words(birth, plan).unwrap_or(refusal))?;
     let mut layers = vec![
         explain::layer(Step::Sanitize, 0, plan),
         explain::layer(Step::Cgroup, 0, plan),
@@ -205,6 +212,22 @@ fn accompany(
     // A pid 1 that is gone already is the supervisor's to find out.
     let _ = socket::send(birth.control.as_raw_fd(), &Frame::Started.encode());
     Ok((started_ns, layers, master))
+}
+
+/// Why the new process ended before its ids were mapped, when it did and said so:
+/// that it is gone is only what follows from it.
+fn last_words(birth: &Birth, plan: &Plan) -> Option<Refusal> {
+    let mut buffer = [0; FRAME_BYTES + 1];
+    let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, false).ok()?;
+    match buffer.get(..bytes).and_then(Frame::decode) {
+        Some(Frame::Failed { step, item, errno }) => Some(explain::failure(
+            step,
+            item as usize,
+            Errno::from_raw(errno),
+            plan,
+        )),
+        _ => None,
+    }
 }
 
 /// The pty's other end, which came before the program was executed.

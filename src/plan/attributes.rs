@@ -30,12 +30,7 @@ pub(super) fn resolve(process: &Process, host: &Host) -> Result<Attributes, Refu
     if process.speculation {
         let names = ["store bypass", "indirect branches"];
         for ((wanted, state), name) in speculation.iter_mut().zip(host.speculation).zip(names) {
-            *wanted = must_be_set(state).ok_or_else(|| {
-                Refusal::new(format!(
-                    "this machine does not let a process mitigate speculation of {name} (PR_GET_SPECULATION_CTRL answered {state})"
-                ))
-                .hint("boot without `mitigations=off`, or set `speculation = \"default\"` in `[process]`")
-            })?;
+            *wanted = must_be_set(state).ok_or_else(|| cannot_mitigate(name, state))?;
         }
     }
     Ok(Attributes {
@@ -43,6 +38,29 @@ pub(super) fn resolve(process: &Process, host: &Host) -> Result<Attributes, Refu
         speculation,
         core_scheduling: process.core_scheduling,
     })
+}
+
+/// The refusal for an answer of PR_GET_SPECULATION_CTRL, or its errno, negative.
+fn cannot_mitigate(name: &str, state: i32) -> Refusal {
+    use nix::errno::Errno;
+    let (answer, hint) = match Errno::from_raw(state.checked_neg().unwrap_or_default()) {
+        // EINVAL, ENODEV: the kernel or the processor has no such control (prctl(2)).
+        errno @ (Errno::EPERM | Errno::EACCES | Errno::ENOSYS) => (
+            errno.desc().to_owned(),
+            "a system call filter around this process refuses prctl (a container's profile, most often): run outside of it, or with a profile that allows it",
+        ),
+        errno => (
+            match state {
+                ..0 => errno.desc().to_owned(),
+                state => format!("answered {state}"),
+            },
+            "boot without `mitigations=off`, or set `speculation = \"default\"` in `[process]`",
+        ),
+    };
+    Refusal::new(format!(
+        "this machine does not let a process mitigate speculation of {name} (PR_GET_SPECULATION_CTRL: {answer})"
+    ))
+    .hint(hint)
 }
 
 /// Must the mitigation be set (`Some(true)`), does it hold anyway

@@ -22,13 +22,16 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of this process. The home directory is `HOME`, or what the
-    /// user database says without it (so that rules that hide parts of it are
+    /// The context of this process. The home directory is `HOME`, or what
+    /// `/etc/passwd` says without it (so that rules that hide parts of it are
     /// not lost with the variable). Variables that are no UTF-8 count as unset.
     pub fn current() -> Context {
         Context {
             cwd: std::env::current_dir().unwrap_or_default(),
-            home: std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
+            home: std::env::var_os("HOME")
+                .filter(|home| !home.is_empty())
+                .map(PathBuf::from)
+                .or_else(home_from_accounts),
             env: std::env::vars_os()
                 .filter_map(|(name, value)| {
                     Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -190,6 +193,24 @@ fn is_variable(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// The home directory of this user in passwd(5). Read here and not asked of the
+/// C library, which would load the code of directory services for it (and, in a
+/// statically linked program, crash in it).
+fn home_from_accounts() -> Option<PathBuf> {
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    home_of(&accounts, nix::unistd::geteuid().as_raw())
+}
+
+fn home_of(accounts: &str, uid: u32) -> Option<PathBuf> {
+    accounts.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [_, _, id, _, _, home, ..] = fields[..] else {
+            return None;
+        };
+        (id.parse() == Ok(uid) && home.starts_with('/')).then(|| PathBuf::from(home))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,5 +268,13 @@ mod tests {
         let nobody = Context::default();
         assert!(matches!(nobody.inside("~/x"), Err(Unresolved::Unset(_))));
         assert!(matches!(nobody.inside("."), Err(Unresolved::Wrong(_))));
+    }
+
+    #[test]
+    fn the_sixth_field_is_the_home_directory() {
+        let accounts = "root:x:0:0::/root:/bin/sh\nu:x:7:8::/home/u:/bin/sh\nn:x:9:9:::\n";
+        assert_eq!(home_of(accounts, 7), Some(PathBuf::from("/home/u")));
+        assert_eq!(home_of(accounts, 9), None);
+        assert_eq!(home_of(accounts, 8), None);
     }
 }

@@ -4,6 +4,7 @@
 //! It decides nothing about isolation; ending the control socket is enough to end
 //! the sandbox.
 
+mod flow;
 mod relay;
 mod signals;
 mod terminal;
@@ -14,6 +15,7 @@ use crate::plan::{Plan, Refusal};
 use crate::report::{Exit, KilledBy, Output, Report, Weakened};
 use crate::sys::{Errno, clone, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
+use flow::Wanted;
 use relay::Relay;
 use signals::Signals;
 use std::fs::File;
@@ -46,6 +48,8 @@ struct Facts {
     status: Option<i32>,
     peak_kib: u32,
     killed_by: Option<KilledBy>,
+    /// The program may have ended before anybody saw that it wrote too much.
+    output_limit_passed: bool,
 }
 
 /// The pipes and descriptors of the parent's side.
@@ -66,24 +70,26 @@ impl Child {
             .limits
             .output
             .map(|limit| Relay::new(ends.counted, limit));
-        let terminal = match (launched.master.take(), ends.terminal) {
-            (Some(master), Some((input, output))) => Some(
-                Terminal::new(master, input, output, plan.limits.output)
-                    .map_err(|errno| failed("prepare the terminal", errno))?,
-            ),
-            _ => None,
-        };
-        Ok(Child {
+        let master = launched.master.take();
+        // From here on an error drops the child, and that ends what is running.
+        let mut child = Child {
             stdin: ends.stdin.map(File::from),
             stdout: ends.stdout.map(File::from),
             stderr: ends.stderr.map(File::from),
             launched,
             plan,
             relay,
-            terminal,
+            terminal: None,
             facts: Facts::default(),
             reaped: false,
-        })
+        };
+        if let (Some(master), Some((input, output))) = (master, ends.terminal) {
+            child.terminal = Some(
+                Terminal::new(master, input, output, child.plan.limits.output)
+                    .map_err(|errno| failed("prepare the terminal", errno))?,
+            );
+        }
+        Ok(child)
     }
 
     /// Sends a signal to the program's process group; SIGSTOP and SIGCONT to
@@ -133,7 +139,7 @@ impl Child {
     }
 
     /// Moves data and obeys until pid 1 is gone, which is when the control socket
-    /// ends.
+    /// ends, and what the program wrote is where it should go.
     fn poll_until_end(&mut self, signals: Option<&Signals>) -> Result<(), Errno> {
         let mut fds: Vec<libc::pollfd> = Vec::with_capacity(8);
         // pid 1 keeps the limit. Should something inside keep pid 1 from running,
@@ -143,33 +149,51 @@ impl Child {
             let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
             self.launched.started_ns.saturating_add(limit)
         });
-        loop {
+        let mut alive = true;
+        while alive || self.wants().next().is_some() {
+            let control = (self.launched.control.as_raw_fd(), libc::POLLIN);
+            let signal = signals.map(|signals| (signals.fd(), libc::POLLIN));
             fds.clear();
-            let mut want = |fd: i32| {
-                fds.push(libc::pollfd {
-                    fd,
-                    events: libc::POLLIN,
-                    revents: 0,
-                });
-            };
-            want(self.launched.control.as_raw_fd());
-            want(signals.map_or(-1, Signals::fd));
-            if let Some(relay) = &self.relay {
-                relay.sources().for_each(&mut want);
-            }
-            if let Some(terminal) = &self.terminal {
-                terminal.sources().into_iter().for_each(&mut want);
-            }
-            let left = backstop.map(|at| at.saturating_sub(process::monotonic_ns()));
+            fds.extend(
+                (alive.then_some(control).into_iter())
+                    .chain(signal)
+                    .chain(self.wants())
+                    .map(|(fd, events)| libc::pollfd {
+                        fd,
+                        events,
+                        revents: 0,
+                    }),
+            );
+            // Once everybody inside is dead, only our own readers are waited for.
+            let waiting = alive || self.wants().any(|(_, events)| events == libc::POLLOUT);
+            let left = backstop
+                .filter(|_| alive)
+                .map(|at| at.saturating_sub(process::monotonic_ns()));
             if left == Some(0) {
                 self.end(KilledBy::Wall)?;
                 backstop = None;
                 continue;
             }
-            process::poll(&mut fds, left)?;
-            let ready = |fd: i32| fds.iter().any(|event| event.fd == fd && event.revents != 0);
-            if let Some(signals) = signals.filter(|signals| ready(signals.fd())) {
-                signals.forward(&self.launched.control, self.terminal.as_ref())?;
+            process::poll(&mut fds, if waiting { left } else { Some(0) })?;
+            let ready = |(fd, events): Wanted| {
+                fds.iter()
+                    .any(|event| (event.fd, event.events) == (fd, events) && event.revents != 0)
+            };
+            if let Some(signals) = signals.filter(|_| signal.is_some_and(ready)) {
+                let asked_to_end =
+                    signals.forward(&self.launched.control, self.terminal.as_ref())?;
+                if asked_to_end && !alive {
+                    // Nobody reads the rest, and the caller wants us gone.
+                    return Ok(());
+                }
+            }
+            if !alive {
+                if let Some(relay) = &mut self.relay {
+                    relay.finish(ready);
+                }
+                if let Some(terminal) = &mut self.terminal {
+                    terminal.finish(ready);
+                }
             }
             let mut over = false;
             if let Some(relay) = &mut self.relay {
@@ -179,20 +203,25 @@ impl Child {
                 over |= terminal.pump(ready);
             }
             if over {
+                self.facts.output_limit_passed = true;
+            }
+            if alive && over {
                 self.end(KilledBy::Output)?;
             }
-            if ready(self.launched.control.as_raw_fd()) && !self.hear()? {
-                break;
+            if alive && ready(control) {
+                alive = self.hear()?;
+                if let Some(terminal) = self.terminal.as_mut().filter(|_| !alive) {
+                    terminal.stop_typing();
+                }
             }
         }
-        // Everything inside is dead: what is left in the pipes is all there is.
-        if let Some(relay) = &mut self.relay {
-            relay.drain();
-        }
-        if let Some(terminal) = &mut self.terminal {
-            terminal.drain();
-        }
         Ok(())
+    }
+
+    /// What the relay and the terminal poll for.
+    fn wants(&self) -> impl Iterator<Item = Wanted> + '_ {
+        let relay = self.relay.iter().flat_map(Relay::wants);
+        relay.chain(self.terminal.iter().flat_map(Terminal::wants))
     }
 
     /// One frame from pid 1; `false` at the end.
@@ -207,7 +236,14 @@ impl Child {
             Err(errno) => return Err(errno),
         };
         match buffer.get(..bytes).and_then(Frame::decode) {
-            Some(Frame::Exited { status }) => self.facts.status = Some(status),
+            Some(Frame::Exited { status }) => {
+                self.facts.status = Some(status);
+                // A pid 1 that was killed says nothing: the program ended before the
+                // caller's wish arrived.
+                if self.facts.killed_by == Some(KilledBy::Cancel) {
+                    self.facts.killed_by = None;
+                }
+            }
             Some(Frame::Peak { kib }) => self.facts.peak_kib = kib,
             Some(Frame::OutOfTime) => self.blame(KilledBy::Wall),
             _ => return Err(Errno::EPROTO),
@@ -218,7 +254,7 @@ impl Child {
     /// Ends the sandbox, and notes who wanted it.
     fn end(&mut self, by: KilledBy) -> Result<(), Errno> {
         if !self.reaped {
-            clone::signal_pidfd(&self.launched.pidfd, libc::SIGKILL)?;
+            clone::kill_child(self.launched.pid, &self.launched.pidfd)?;
         }
         self.blame(by);
         Ok(())
@@ -244,6 +280,7 @@ impl Child {
             .facts
             .killed_by
             .or_else(|| self.killed_by_kernel(&exit, cpu_ns))
+            .or(self.facts.output_limit_passed.then_some(KilledBy::Output))
             // pid 1 died without a word, and nobody here asked for it.
             .or(self.facts.status.is_none().then_some(KilledBy::Internal));
         let counted = self
@@ -286,18 +323,20 @@ impl Child {
 
     /// Limits that the kernel enforces by a signal.
     fn killed_by_kernel(&self, exit: &Exit, cpu_ns: u64) -> Option<KilledBy> {
-        let cpu = self
+        let limit = self
             .plan
             .limits
             .rlimits
             .iter()
             .find(|limit| limit.name == "cpu")?;
+        // The kernel counts ticks for this limit and exact time for the record; on a
+        // machine that shares its processors they lie well apart. Far from the limit
+        // the signal was somebody else's.
+        let used = |percent: u64| cpu_ns >= limit.soft.saturating_mul(percent * 10_000_000);
         match i32::from(exit.signal?) {
-            libc::SIGXCPU => Some(KilledBy::Cpu),
-            // The hard limit, one second later.
-            libc::SIGKILL if cpu_ns >= cpu.hard.saturating_mul(1_000_000_000) => {
-                Some(KilledBy::Cpu)
-            }
+            libc::SIGXCPU if used(50) => Some(KilledBy::Cpu),
+            // The hard limit is one second later, for who ignores SIGXCPU.
+            libc::SIGKILL if used(90) => Some(KilledBy::Cpu),
             _ => None,
         }
     }
@@ -314,7 +353,7 @@ impl AsFd for Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.reaped {
-            let _ = clone::signal_pidfd(&self.launched.pidfd, libc::SIGKILL);
+            let _ = clone::kill_child(self.launched.pid, &self.launched.pidfd);
             let _ = clone::wait(self.launched.pid, true);
         }
         if let Some(terminal) = self.terminal.take() {

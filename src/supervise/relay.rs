@@ -4,26 +4,14 @@
 //! Used only when the policy sets `limits.output`; otherwise descriptors are
 //! passed through and nothing stands between.
 
-use crate::sys::{Errno, fd};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-
-/// One buffer for all streams: memory use does not depend on the program.
-const BUFFER_BYTES: usize = 64 * 1024;
+use super::flow::{Flow, Wanted};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 /// The counted streams.
 pub(super) struct Relay {
-    streams: Vec<Stream>,
+    flows: Vec<Flow>,
     meter: Meter,
-    buffer: Box<[u8]>,
-}
-
-struct Stream {
-    from: OwnedFd,
-    to: OwnedFd,
-    /// The program's side is closed.
-    ended: bool,
-    /// Nobody reads our side any more: the rest is thrown away.
-    broken: bool,
 }
 
 /// Bytes seen and kept against a limit.
@@ -65,43 +53,34 @@ impl Meter {
 impl Relay {
     pub(super) fn new(streams: Vec<(OwnedFd, OwnedFd)>, limit: u64) -> Relay {
         Relay {
-            streams: streams
+            flows: streams
                 .into_iter()
-                .map(|(from, to)| Stream {
-                    from,
-                    to,
-                    ended: false,
-                    broken: false,
-                })
+                .map(|(from, to)| Flow::new(Arc::new(from), Arc::new(to)))
                 .collect(),
             meter: Meter::new(limit),
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
         }
     }
 
-    /// Descriptors to poll for reading.
-    pub(super) fn sources(&self) -> impl Iterator<Item = RawFd> + '_ {
-        self.streams
-            .iter()
-            .filter(|stream| !stream.ended)
-            .map(|stream| stream.from.as_raw_fd())
+    /// What to poll for.
+    pub(super) fn wants(&self) -> impl Iterator<Item = Wanted> + '_ {
+        self.flows.iter().filter_map(Flow::wants)
     }
 
     /// Moves what is ready; `true` when the limit is passed.
-    pub(super) fn pump(&mut self, ready: impl Fn(RawFd) -> bool) -> bool {
-        for stream in &mut self.streams {
-            if !stream.ended && ready(stream.from.as_raw_fd()) {
-                stream.step(&mut self.meter, &mut self.buffer);
+    pub(super) fn pump(&mut self, ready: impl Fn(Wanted) -> bool) -> bool {
+        for flow in &mut self.flows {
+            if flow.wants().is_some_and(&ready) {
+                flow.step(|bytes| self.meter.admit(bytes));
             }
         }
         self.meter.over()
     }
 
-    /// Moves what is left after every writer is dead.
-    pub(super) fn drain(&mut self) {
-        for stream in &mut self.streams {
-            while !stream.ended {
-                stream.step(&mut self.meter, &mut self.buffer);
+    /// Every writer is dead: a source that has nothing now never will.
+    pub(super) fn finish(&mut self, ready: impl Fn(Wanted) -> bool) {
+        for flow in &mut self.flows {
+            if !flow.is_pending() && !flow.wants().is_some_and(&ready) {
+                flow.stop_reading();
             }
         }
     }
@@ -109,23 +88,6 @@ impl Relay {
     /// Bytes seen and kept.
     pub(super) fn counts(&self) -> (u64, u64) {
         self.meter.counts()
-    }
-}
-
-impl Stream {
-    fn step(&mut self, meter: &mut Meter, buffer: &mut [u8]) {
-        match fd::read(&self.from.as_raw_fd(), buffer) {
-            Ok(0) => self.ended = true,
-            Ok(bytes) => {
-                let kept = meter.admit(bytes);
-                let wanted = buffer.get(..kept).unwrap_or(&[]);
-                if !self.broken && fd::write_all(self.to.as_raw_fd(), wanted).is_err() {
-                    self.broken = true;
-                }
-            }
-            Err(Errno::EINTR | Errno::EAGAIN) => {}
-            Err(_) => self.ended = true,
-        }
     }
 }
 

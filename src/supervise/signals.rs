@@ -44,12 +44,13 @@ impl Signals {
         self.descriptor.as_fd().as_raw_fd()
     }
 
-    /// Passes on whatever has arrived.
+    /// Passes on whatever has arrived; `true` when one of them asks to end.
     pub(super) fn forward(
         &self,
         control: &OwnedFd,
         terminal: Option<&Terminal>,
-    ) -> Result<(), Errno> {
+    ) -> Result<bool, Errno> {
+        let mut asked_to_end = false;
         while let Some(info) = self.descriptor.read_signal()? {
             match Signal::try_from(info.ssi_signo as i32) {
                 Ok(Signal::SIGWINCH) => {
@@ -71,11 +72,21 @@ impl Signals {
                     }
                     super::send_signal(control, libc::SIGCONT)?;
                 }
-                Ok(Signal::SIGCONT) | Err(_) => {}
-                Ok(signal) => super::send_signal(control, signal as i32)?,
+                Ok(Signal::SIGCONT) => {
+                    // After a SIGSTOP that could not be seen coming, a shell may
+                    // have changed the terminal.
+                    if let Some(terminal) = terminal {
+                        terminal.raw_again();
+                    }
+                }
+                Ok(signal) => {
+                    asked_to_end |= !matches!(signal, Signal::SIGUSR1 | Signal::SIGUSR2);
+                    super::send_signal(control, signal as i32)?;
+                }
+                Err(_) => {}
             }
         }
-        Ok(())
+        Ok(asked_to_end)
     }
 }
 

@@ -3,24 +3,33 @@
 //!
 //! The program never holds a descriptor of the caller's terminal.
 
+use super::flow::{Flow, Met, Wanted};
 use super::relay::Meter;
 use crate::sys::{Errno, fd, tty};
 use nix::sys::termios::{self, SetArg, Termios};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 
-const BUFFER_BYTES: usize = 16 * 1024;
+/// What a terminal has for the end of input: Ctrl-D.
+const END_OF_INPUT: u8 = 4;
 
 /// Both sides of the conversation.
 pub(super) struct Terminal {
-    master: OwnedFd,
-    input: OwnedFd,
-    output: OwnedFd,
+    /// The program's pty. Gone when nobody reads its output: the program is hung
+    /// up, as by a terminal window that closes.
+    master: Option<Arc<OwnedFd>>,
+    /// The pty's other end: a program that closes it and opens it again (by
+    /// `/dev/tty`) must not look like one that is gone.
+    peer: Option<OwnedFd>,
+    input: Arc<OwnedFd>,
+    output: Arc<OwnedFd>,
+    typed: Flow,
+    shown: Flow,
+    /// The input ended in the middle of a line.
+    mid_line: bool,
     /// The caller's settings, when `input` is a terminal.
     before: Option<Termios>,
-    input_ended: bool,
-    master_ended: bool,
     meter: Option<Meter>,
-    buffer: Box<[u8]>,
 }
 
 impl Terminal {
@@ -31,16 +40,21 @@ impl Terminal {
         output: OwnedFd,
         limit: Option<u64>,
     ) -> Result<Terminal, Errno> {
+        // A program that reads nothing must not block us. Only we have this end.
+        fd::set_nonblocking(master.as_raw_fd())?;
+        let peer = fd::own(tty::open_peer(master.as_raw_fd())?);
+        let (master, input, output) = (Arc::new(master), Arc::new(input), Arc::new(output));
         let before = termios::tcgetattr(&input).ok();
         let terminal = Terminal {
-            master,
+            typed: Flow::new(Arc::clone(&input), Arc::clone(&master)),
+            shown: Flow::new(Arc::clone(&master), Arc::clone(&output)),
+            master: Some(master),
+            peer: Some(peer),
             input,
             output,
+            mid_line: false,
             before,
-            input_ended: false,
-            master_ended: false,
             meter: limit.map(Meter::new),
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
         };
         terminal.set_raw()?;
         // The size may have changed since the program was given it.
@@ -48,74 +62,62 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// Descriptors to poll for reading.
-    pub(super) fn sources(&self) -> Vec<RawFd> {
-        let mut sources = Vec::with_capacity(2);
-        if !self.input_ended {
-            sources.push(self.input.as_raw_fd());
-        }
-        if !self.master_ended {
-            sources.push(self.master.as_raw_fd());
-        }
-        sources
+    /// What to poll for.
+    pub(super) fn wants(&self) -> impl Iterator<Item = Wanted> + '_ {
+        [self.typed.wants(), self.shown.wants()]
+            .into_iter()
+            .flatten()
     }
 
     /// Moves what is ready; `true` when the output limit is passed.
-    pub(super) fn pump(&mut self, ready: impl Fn(RawFd) -> bool) -> bool {
-        if !self.input_ended && ready(self.input.as_raw_fd()) {
-            match fd::read(&self.input.as_raw_fd(), &mut self.buffer) {
-                Ok(0) => self.end_input(),
-                Ok(bytes) => {
-                    let typed = self.buffer.get(..bytes).unwrap_or(&[]);
-                    self.input_ended |= fd::write_all(self.master.as_raw_fd(), typed).is_err();
-                }
-                Err(Errno::EINTR | Errno::EAGAIN) => {}
-                Err(_) => self.input_ended = true,
+    pub(super) fn pump(&mut self, ready: impl Fn(Wanted) -> bool) -> bool {
+        if self.typed.wants().is_some_and(&ready) {
+            let met = self.typed.step(|bytes| bytes);
+            if met == Met::Bytes && self.typed.is_pending() {
+                self.mid_line = !self.typed.ends_with(b'\n');
+            }
+            // A terminal that ends was closed, and nobody types Ctrl-D there; the
+            // caller gets SIGHUP for that.
+            if met == Met::End && self.before.is_none() {
+                // In the middle of a line the first one only sends the line.
+                let ends = [END_OF_INPUT; 2];
+                let count = if self.mid_line { 2 } else { 1 };
+                self.typed.inject(&ends[..count]);
             }
         }
-        if !self.master_ended && ready(self.master.as_raw_fd()) {
-            self.show();
+        if self.shown.wants().is_some_and(&ready) {
+            let meter = &mut self.meter;
+            let admit = |bytes| meter.as_mut().map_or(bytes, |meter| meter.admit(bytes));
+            if self.shown.step(admit) == Met::Broken {
+                self.hang_up();
+            }
         }
         self.meter.as_ref().is_some_and(Meter::over)
     }
 
-    /// End of the caller's input: typed as Ctrl-D, which is what a terminal has
-    /// for it.
-    fn end_input(&mut self) {
-        self.input_ended = true;
-        if self.before.is_none() {
-            let _ = fd::write_all(self.master.as_raw_fd(), &[4]);
+    /// Every process inside is dead: nothing typed arrives any more.
+    pub(super) fn stop_typing(&mut self) {
+        self.typed.abandon();
+    }
+
+    /// Every process inside is dead: a pty that has nothing to show now never will.
+    pub(super) fn finish(&mut self, ready: impl Fn(Wanted) -> bool) {
+        if !self.shown.is_pending() && !self.shown.wants().is_some_and(ready) {
+            self.shown.stop_reading();
         }
     }
 
-    /// Moves what is left after every process inside is dead.
-    pub(super) fn drain(&mut self) {
-        while !self.master_ended {
-            self.show();
-        }
-    }
-
-    fn show(&mut self) {
-        match fd::read(&self.master.as_raw_fd(), &mut self.buffer) {
-            // EIO: the last process that had the other end is gone (tty_ioctl(4)).
-            Ok(0) | Err(Errno::EIO) => self.master_ended = true,
-            Ok(bytes) => {
-                let kept = self
-                    .meter
-                    .as_mut()
-                    .map_or(bytes, |meter| meter.admit(bytes));
-                let shown = self.buffer.get(..kept).unwrap_or(&[]);
-                self.master_ended |= fd::write_all(self.output.as_raw_fd(), shown).is_err();
-            }
-            Err(Errno::EINTR | Errno::EAGAIN) => {}
-            Err(_) => self.master_ended = true,
-        }
+    fn hang_up(&mut self) {
+        self.typed.abandon();
+        self.shown.abandon();
+        (self.master, self.peer) = (None, None);
     }
 
     /// The caller's window changed.
     pub(super) fn resize(&self) {
-        if let Some(size) = tty::size(self.input.as_raw_fd()) {
-            let _ = tty::set_size(self.master.as_raw_fd(), &size);
+        let size = tty::size(self.input.as_raw_fd()).or_else(|| tty::size(self.output.as_raw_fd()));
+        if let (Some(size), Some(master)) = (size, &self.master) {
+            let _ = tty::set_size(master.as_raw_fd(), &size);
         }
     }
 
@@ -132,7 +134,8 @@ impl Terminal {
     /// The caller's own settings, until [`Terminal::raw_again`].
     pub(super) fn restore_for_stop(&self) {
         if let Some(before) = &self.before {
-            let _ = termios::tcsetattr(&self.input, SetArg::TCSADRAIN, before);
+            // Now, and not when all output was shown: nobody may be looking.
+            let _ = termios::tcsetattr(&self.input, SetArg::TCSANOW, before);
         }
     }
 
@@ -148,6 +151,6 @@ impl Terminal {
         };
         let mut raw = before.clone();
         termios::cfmakeraw(&mut raw);
-        termios::tcsetattr(&self.input, SetArg::TCSADRAIN, &raw)
+        termios::tcsetattr(&self.input, SetArg::TCSANOW, &raw)
     }
 }

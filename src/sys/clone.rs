@@ -143,8 +143,15 @@ pub(crate) fn wait(pid: libc::pid_t, block: bool) -> Result<Option<Ended>> {
     }
 }
 
+/// Kills a child that has not been waited for yet, whose pid therefore is still
+/// its own: also where a filter around this process refuses
+/// `pidfd_send_signal(2)`, so that waiting for it afterwards ends.
+pub(crate) fn kill_child(pid: libc::pid_t, pidfd: &OwnedFd) -> Result<()> {
+    signal_pidfd(pidfd, libc::SIGKILL).or_else(|_| super::process::kill(pid, libc::SIGKILL))
+}
+
 /// `pidfd_send_signal(2)`. Child-safe.
-pub(crate) fn signal_pidfd(pidfd: &OwnedFd, signal: i32) -> Result<()> {
+fn signal_pidfd(pidfd: &OwnedFd, signal: i32) -> Result<()> {
     use std::os::fd::AsRawFd;
     // SAFETY: no memory is passed.
     check(unsafe {

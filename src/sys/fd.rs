@@ -115,6 +115,21 @@ pub(crate) fn write_all(fd: RawFd, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// `write(2)`, once: the number of bytes that were taken.
+pub(crate) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize> {
+    // SAFETY: the pointer and length describe `bytes`.
+    check(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) } as libc::c_long)
+        .map(|written| written as usize)
+}
+
+/// Sets O_NONBLOCK, for everybody who shares this open file description.
+pub(crate) fn set_nonblocking(fd: RawFd) -> Result<()> {
+    // SAFETY: no memory is passed.
+    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) }.into())? as libc::c_int;
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) }.into()).map(drop)
+}
+
 /// `close(2)`; errors mean the descriptor is gone all the same.
 pub(crate) fn close(fd: RawFd) {
     // SAFETY: closing a number is memory-safe; the plan owns what it closes.
@@ -129,6 +144,10 @@ pub(crate) fn close_range(first: u32, last: u32) -> Result<()> {
 
 /// `dup2(2)`: `to` becomes a copy of `from` that survives exec.
 pub(crate) fn duplicate_onto(from: RawFd, to: RawFd) -> Result<()> {
+    // dup2 does nothing then, and would leave close-on-exec set.
+    if from == to {
+        return keep_across_exec(to);
+    }
     // SAFETY: no memory is passed.
     check(unsafe { libc::dup2(from, to) }.into()).map(drop)
 }
@@ -160,6 +179,15 @@ pub(crate) fn duplicate(fd: RawFd) -> Result<std::os::fd::OwnedFd> {
     let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into())?;
     // SAFETY: a new descriptor, owned by nobody else.
     Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(copy as RawFd) })
+}
+
+/// The same descriptor, or a copy of it where its number is one of a standard
+/// stream. Parent only (ownership).
+pub(crate) fn above_stdio(fd: std::os::fd::OwnedFd) -> Result<std::os::fd::OwnedFd> {
+    if fd.as_raw_fd() > libc::STDERR_FILENO {
+        return Ok(fd);
+    }
+    duplicate(fd.as_raw_fd())
 }
 
 /// `fchdir(2)`.

@@ -1,17 +1,19 @@
 //! The status and control sockets: fixed frames, and one descriptor once.
 
-use super::{Errno, Result, check};
+use super::{Errno, Result, check, fd};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-/// A connected pair of SEQPACKET sockets, close-on-exec. Parent only.
+/// A connected pair of SEQPACKET sockets, close-on-exec, numbered 3 or higher: a
+/// caller may have closed standard streams, and the program's go there. Parent only.
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-    socketpair(
+    let (one, other) = socketpair(
         AddressFamily::Unix,
         SockType::SeqPacket,
         None,
         SockFlag::SOCK_CLOEXEC,
-    )
+    )?;
+    Ok((fd::above_stdio(one)?, fd::above_stdio(other)?))
 }
 
 /// Sends one frame; a peer that is gone is an error, never a signal. Child-safe.

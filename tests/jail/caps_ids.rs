@@ -48,7 +48,7 @@ checks! {
     };
     lock_more_memory_than_allowed: _ => "EPERM", || {
         let limit = [usize::MAX, usize::MAX];
-        ask(libc::SYS_prlimit64, [0, libc::RLIMIT_CORE as usize, limit.as_ptr() as usize, 0])
+        ask(libc::SYS_prlimit64, [0, libc::RLIMIT_MEMLOCK as usize, limit.as_ptr() as usize, 0])
     };
     store_bypass: _ => "off", || speculation(0);
     indirect_branches: _ => "off", || speculation(1);

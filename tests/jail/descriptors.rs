@@ -1,7 +1,6 @@
 //! Descriptors: 0 to 2 and those named by `--fd`, and none of them leads to the host's files.
 //! It must not ask about limits on their number; `limits` does.
 
-use crate::calls::{alone, here};
 use crate::harness::{argument, inside, jailed, outcome, prints};
 use crate::sockets::with_descriptor;
 use crate::support::{self, Scratch};
@@ -25,65 +24,6 @@ checks! {
         let bytes = std::io::Read::read(&mut file, &mut text).unwrap();
         String::from_utf8(text[..bytes].to_vec()).unwrap()
     };
-// An open directory is a way around the mount tree; Landlock closes it.
-    up_from_a_descriptor, || below_a_descriptor(c"../..", libc::O_RDONLY);
-    file_at_a_descriptor, || below_a_descriptor(c"file", libc::O_RDONLY);
-    new_file_at_a_descriptor, || below_a_descriptor(c"new", libc::O_WRONLY | libc::O_CREAT);
-    program_at_a_descriptor, || {
-        let number: usize = argument().parse().unwrap();
-        let name = c"tool".as_ptr() as usize;
-        let words = [name, 0];
-        let words = words.as_ptr() as usize;
-        alone(|| here(libc::SYS_execveat, [number, name, words, words + 8, 0, 0]))
-    };
-}
-
-fn below_a_descriptor(name: &std::ffi::CStr, flags: i32) -> String {
-    let number: usize = argument().parse().unwrap();
-    let name = name.as_ptr() as usize;
-    alone(|| {
-        here(
-            libc::SYS_openat,
-            [number, name, flags as usize, 0o600, 0, 0],
-        )
-    })
-}
-
-/// The answer of a check that gets a directory of the host by `--fd`.
-fn with_a_directory(check: &str) -> Result<String, String> {
-    let scratch = Scratch::new();
-    scratch.directory("a");
-    scratch.directory("a/b");
-    scratch.file("a/b/file", "secret", 0o644);
-    scratch.file("a/b/tool", "#!/bin/sh\nexit 0\n", 0o755);
-    let directory = fs::File::open(scratch.join("a/b")).unwrap();
-    let number = directory.as_raw_fd();
-    let command = with_descriptor(inside(check, &number.to_string(), &[]), number);
-    outcome(&support::run(&mut { command }))
-}
-
-#[test]
-fn a_directory_handed_in_leads_not_up() {
-    let answer = with_a_directory("up_from_a_descriptor");
-    assert_eq!(answer.as_deref(), Ok("EACCES"));
-}
-
-#[test]
-fn a_directory_handed_in_shows_no_file() {
-    let answer = with_a_directory("file_at_a_descriptor");
-    assert_eq!(answer.as_deref(), Ok("EACCES"));
-}
-
-#[test]
-fn a_directory_handed_in_takes_no_file() {
-    let answer = with_a_directory("new_file_at_a_descriptor");
-    assert_eq!(answer.as_deref(), Ok("EACCES"));
-}
-
-#[test]
-fn a_directory_handed_in_executes_nothing() {
-    let answer = with_a_directory("program_at_a_descriptor");
-    assert_eq!(answer.as_deref(), Ok("EACCES"));
 }
 
 /// The standard library opens none for itself.

@@ -1,0 +1,124 @@
+//! The program's own end: codes, signals, and what the record says about them.
+//! It must not confuse a signal the program earned itself with a limit.
+
+use super::{exited, marked, marker, recorded, signalled, support};
+use std::process::Stdio;
+
+#[test]
+fn every_exit_code_comes_through() {
+    // Each is a run of its own; at most 16 at once.
+    for first in (0..=255).step_by(16) {
+        let children: Vec<_> = (first..first + 16)
+            .map(|code: i32| {
+                let child = support::sandbox()
+                    .args(["--", "/bin/sh", "-c", &format!("exit {code}")])
+                    .spawn()
+                    .unwrap();
+                (code, child)
+            })
+            .collect();
+        for (expected, mut child) in children {
+            assert_eq!(child.wait().unwrap().code(), Some(expected));
+        }
+    }
+}
+
+#[test]
+fn the_record_of_an_exit() {
+    for (number, verdict) in [(0, "ok"), (1, "exit"), (125, "exit"), (255, "exit")] {
+        let (output, report) = recorded(&[], &format!("exit {number}"));
+        assert_eq!(support::code(&output), i32::from(number));
+        assert_eq!(report["exit"], exited(number));
+        assert_eq!(report["verdict"], verdict);
+        assert_eq!(report["killed_by"], serde_json::Value::Null);
+        assert_eq!(report["limits_hit"], serde_json::json!([]));
+        assert_eq!(report["weakened"], serde_json::json!([]));
+        assert_eq!(report["output"], serde_json::Value::Null);
+        assert_eq!(report["cpu_source"], "rusage");
+        assert_eq!(report["memory_source"], "maxrss");
+        let number = |name: &str| report[name].as_u64().unwrap();
+        assert_eq!(number("cpu_ns"), number("user_ns") + number("sys_ns"));
+        assert!(number("wall_ns") > 0);
+        assert!(number("memory_peak_bytes") > 100_000);
+        let layers: Vec<&str> = report["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|layer| layer["step"].as_str().unwrap())
+            .collect();
+        let steps = sandbox::step::Step::ALL.map(sandbox::step::Step::name);
+        assert_eq!(layers, steps, "every layer, confirmed, in order");
+    }
+}
+
+#[test]
+fn a_signal_the_program_sends_itself_is_a_signal() {
+    use nix::sys::signal::Signal;
+    // SIGKILL is no limit, SIGXCPU with hardly any time used is no limit either.
+    for signal in [
+        Signal::SIGKILL,
+        Signal::SIGTERM,
+        Signal::SIGSEGV,
+        Signal::SIGABRT,
+        Signal::SIGXCPU,
+        Signal::SIGXFSZ,
+        Signal::SIGSYS,
+        Signal::SIGUSR1,
+    ] {
+        let number = signal as i32;
+        let (output, report) = recorded(
+            &[
+                "--cpu-time",
+                "100s",
+                "--wall-time",
+                "100s",
+                "--output",
+                "1MiB",
+            ],
+            &format!("kill -{number} $$; sleep 60"),
+        );
+        assert_eq!(report["exit"], signalled(number), "{signal}");
+        assert_eq!(report["verdict"], "signal", "{signal}");
+        assert_eq!(report["killed_by"], serde_json::Value::Null, "{signal}");
+        assert_eq!(report["limits_hit"], serde_json::json!([]), "{signal}");
+        assert_eq!(support::code(&output), 128 + number);
+    }
+}
+
+#[test]
+fn what_stays_in_the_background_ends_with_the_program() {
+    // It holds standard output open: a reader would wait for it for ever.
+    let marker = marker();
+    let output = support::run(support::sandbox().args([
+        "--",
+        "/bin/sh",
+        "-c",
+        "(trap '' TERM HUP INT; while :; do sleep 60; done) & echo started; exit 5",
+        &marker,
+    ]));
+    assert_eq!(support::code(&output), 5);
+    assert_eq!(output.stdout, b"started\n");
+    assert_eq!(marked(&marker), [""; 0]);
+}
+
+#[test]
+fn the_record_can_go_to_a_descriptor() {
+    let script =
+        r#"exec 3>&1; "$SANDBOX" --report fd:3 -- /bin/sh -c 'echo no >&3' 2>/dev/null >/dev/null"#;
+    let output = support::run(&mut support::shell(script));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {:?}", output.stdout));
+    // Inside, descriptor 3 does not exist: the shell could not write to it.
+    assert_eq!(report["exit"], exited(2));
+    assert_eq!(report["verdict"], "exit");
+    assert_eq!(report["complete"], true);
+}
+
+#[test]
+fn a_caller_that_ignores_sigchld_changes_nothing() {
+    let script =
+        r#"trap '' CHLD HUP INT; exec "$SANDBOX" -- /bin/sh -c 'sleep 0.1; kill -INT $$; exit 9'"#;
+    let output = support::run(support::shell(script).stdout(Stdio::null()));
+    // Reset inside: SIGINT, ignored by the caller, ends the program.
+    assert_eq!(support::code(&output), 130, "{output:?}");
+}
