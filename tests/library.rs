@@ -1,0 +1,81 @@
+//! The library from a caller's side: the manners of `std::process::Command`, and no trace in the caller.
+//! It must not run as root: each test runs in a process of its own, as the ordinary user.
+//!
+//! Dispositions, masks, descriptors and ids belong to a whole process, so every
+//! test here starts this test program again, for that one test alone.
+
+mod support;
+
+#[path = "library/caller.rs"]
+mod caller;
+#[path = "library/manners.rs"]
+mod manners;
+#[path = "library/threads.rs"]
+mod threads;
+
+use sandbox::policy::{Context, Policy};
+use sandbox::{Command, Sandbox};
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// Set in the process that runs one test for good.
+const ALONE: &str = "SANDBOX_TEST_ALONE";
+
+/// Runs `body` in a process of its own, as the ordinary user.
+fn alone(test: &str, body: impl FnOnce()) {
+    alone_after(test, "", body);
+}
+
+/// As [`alone`]; the shell runs `prepare` before.
+fn alone_after(test: &str, prepare: &str, body: impl FnOnce()) {
+    if std::env::var_os(ALONE).is_some() {
+        return body();
+    }
+    let script = format!("{prepare}\nexec \"$0\" --exact --nocapture --test-threads=1 \"$1\"");
+    let mut command = support::ordinary("/bin/sh");
+    command
+        .args(["-c", &script])
+        .arg(program())
+        .arg(test)
+        .env(ALONE, "1");
+    let output = support::run(&mut command);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}\n{}",
+        support::complaint(&output)
+    );
+}
+
+/// This program, where the ordinary user can reach it.
+fn program() -> &'static PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let own = std::env::current_exe().unwrap();
+        if !support::root() {
+            return own;
+        }
+        // Beside the copy of the binary, which is swept when this process is gone.
+        let copy = support::binary().with_file_name("library-test");
+        std::fs::copy(own, &copy).unwrap();
+        std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
+        copy
+    })
+}
+
+/// A sandbox under a built-in policy with a change.
+fn strict(change: impl FnOnce(&mut Policy)) -> Sandbox {
+    let context = Context::current();
+    let mut policy = Policy::load(OsStr::new("strict"), &context).unwrap();
+    change(&mut policy);
+    Sandbox::new(policy).unwrap()
+}
+
+/// A shell script in a sandbox under `strict`.
+fn shell(script: &str) -> Command {
+    let mut command = strict(|_| {}).command("/bin/sh");
+    command.arg("-c").arg(script);
+    command
+}
