@@ -7,14 +7,18 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Signal masks and dispositions of every thread, from the kernel's side.
+/// Signal masks and dispositions of every thread, from the kernel's side. Not SigQ,
+/// which counts over all processes of the user.
 fn threads() -> Vec<String> {
     let mut all = Vec::new();
     for task in fs::read_dir("/proc/self/task").unwrap() {
         let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
         for line in status.lines() {
             let wanted = [
-                "Sig",
+                "SigPnd",
+                "SigBlk",
+                "SigIgn",
+                "SigCgt",
                 "Shd",
                 "Cap",
                 "Uid",
