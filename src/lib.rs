@@ -2,7 +2,42 @@
 //!
 //! The way through: [`policy`] (what was asked) → [`plan`] (what will be done,
 //! pure) → launch → child → supervise → [`report`] (what happened). The order of
-//! the isolation steps is [`step::Step::ALL`].
+//! the isolation steps is [`step::Step::ALL`]. This file joins them and decides
+//! nothing.
+//!
+//! [`Sandbox`], [`Command`] and [`Child`] have the manners of
+//! [`std::process`]: they change nothing in the calling process and may be used
+//! from any thread. What cannot be put in force is an [`Error`], and then the
+//! program was not executed.
+//!
+//! ```no_run
+//! use sandbox::policy::{Context, Policy};
+//! use sandbox::report::Verdict;
+//! use sandbox::{Sandbox, Stdio};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut policy = Policy::load("strict".as_ref(), &Context::current())?;
+//! policy.set_memory("256MiB")?;
+//! policy.set_wall_time("5s")?;
+//!
+//! let sandbox = Sandbox::new(policy)?;
+//! let report = sandbox
+//!     .command("./untrusted")
+//!     .arg("--fast")
+//!     .stdin(Stdio::Null)
+//!     .spawn()?
+//!     .wait()?;
+//!
+//! match report.verdict {
+//!     Verdict::Ok => println!("fine, after {} ns", report.wall_ns),
+//!     verdict => println!("{}: {:?}", verdict.name(), report.exit),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Most of this is for Linux 5.13 and later; the README lists what each layer
+//! needs, what each limit counts, and what is not promised.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -28,3 +63,8 @@ pub use supervise::Child;
 pub use sys::inherited::{inherited_writable_fd, is_inherited_fd};
 #[doc(hidden)]
 pub use sys::start::stdio_closed_at_start;
+
+/// The README's examples are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
