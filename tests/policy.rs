@@ -338,3 +338,33 @@ fn overrides_refuse_with_a_sentence_and_change_nothing() {
     assert_eq!(said, expected);
     assert_eq!(policy, before);
 }
+
+/// The design's own example: `/work` is mapped, and a rule below it without a source
+/// speaks of the mapped tree, not of the host's `/work`.
+#[test]
+fn a_rule_without_a_source_follows_the_tree_around_it() {
+    let text = "version = 1\n[files]\n\"/work\" = { from = \"/home/u/p\", access = \"write\" }\n\
+                \"/work/.git\" = \"exec\"\n\"/work/.git/hooks\" = \"read\"\n\
+                \"/work/own\" = { from = \"/opt/own\", access = \"read\" }\n\"/work/own/x\" = \"write\"\n\
+                \"/t\" = { tmpfs = \"1MiB\" }\n\"/t/lib\" = \"read\"\n\"/usr\" = \"exec\"\n";
+    let mut policy = Policy::parse(text, "p.toml", &context()).unwrap();
+    let source =
+        |policy: &Policy, at: &str| match &policy.files[&InsidePath::new(at).unwrap()].content {
+            Content::Host(path) => path.display().to_string(),
+            other => panic!("{at}: {other:?}"),
+        };
+    for (at, expected) in [
+        ("/work/.git", "/home/u/p/.git"),
+        ("/work/.git/hooks", "/home/u/p/.git/hooks"),
+        ("/work/own/x", "/opt/own/x"),
+        ("/t/lib", "/t/lib"),
+        ("/usr", "/usr"),
+    ] {
+        assert_eq!(source(&policy, at), expected, "{at}");
+    }
+    // An option that maps the tree anew takes the rules below it along.
+    policy
+        .add_file(Access::Write, "/srv/q:/work", &context())
+        .unwrap();
+    assert_eq!(source(&policy, "/work/.git/hooks"), "/srv/q/.git/hooks");
+}

@@ -205,6 +205,8 @@ impl<'t> Fields<'t> {
             access,
             optional: self.optional,
             git,
+            // `~`, `.` and `$NAME` mean a place on the host, whatever lies around.
+            follows: self.from.is_none() && key.name.starts_with('/'),
             origin: source.origin(key.at.start),
         }))
     }

@@ -115,6 +115,7 @@ impl<'a> Reading<'a> {
             host_network,
         } = self.draft;
         policy.process.group = group.unwrap_or(policy.process.user);
+        policy.settle();
         match host_network {
             Some(error) if policy.unexplained_host_network() => Err(error),
             _ => policy.validate().map(|()| policy),

@@ -50,6 +50,44 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Gives every rule without a source of its own the one that follows from the
+    /// tree around it: under `"/work" = { from = "/home/u/p", … }` the rule
+    /// `"/work/.git" = "read"` speaks of `/home/u/p/.git`, and with no host tree
+    /// around it of `/work/.git`. Called whenever a rule was added; once more
+    /// changes nothing.
+    pub fn settle(&mut self) {
+        let following: Vec<InsidePath> = self
+            .files
+            .iter()
+            .filter(|(_, rule)| rule.follows && matches!(rule.content, Content::Host(_)))
+            .map(|(at, _)| at.clone())
+            .collect();
+        // Outer paths come before inner ones, so a tree is settled before what
+        // follows it.
+        for at in following {
+            let source = self.source_around(&at);
+            if let Some(rule) = self.files.get_mut(&at) {
+                rule.content = Content::Host(source);
+            }
+        }
+    }
+
+    /// Where the host tree around `at` has it; `at` itself where there is none.
+    fn source_around(&self, at: &InsidePath) -> PathBuf {
+        let path = at.as_path();
+        let around = path
+            .ancestors()
+            .skip(1)
+            .find_map(|above| Some((above, self.files.get(&InsidePath(above.to_owned()))?)));
+        match around {
+            Some((above, rule)) => match (&rule.content, path.strip_prefix(above)) {
+                (Content::Host(source), Ok(rest)) => source.join(rest),
+                _ => path.to_owned(),
+            },
+            None => path.to_owned(),
+        }
+    }
+
     /// The host's network, and nobody said why.
     fn unexplained_host_network(&self) -> bool {
         self.network == Network::Host && !self.weaken.contains_key(&Weaken::HostNetwork)
@@ -121,6 +159,9 @@ pub struct FileRule {
     /// configuration are read-only, and a linked work tree's repository is
     /// visible.
     pub git: bool,
+    /// The rule names no source (`"/work/.git/hooks" = "read"`): it speaks of what
+    /// stands there, which [`Policy::settle`] finds out.
+    pub follows: bool,
     /// Where the rule was written, for messages: `strict.toml:12`, `--read`.
     pub origin: String,
 }

@@ -170,9 +170,11 @@ impl Policy {
             access,
             optional: false,
             git,
+            follows: false,
             origin: format!("--{flag}"),
         };
         self.files.insert(path, rule);
+        self.settle();
     }
 }
 

@@ -321,8 +321,13 @@ impl Child {
         })
     }
 
-    /// Limits that the kernel enforces by a signal.
+    /// What the kernel enforces by a signal.
     fn killed_by_kernel(&self, exit: &Exit, cpu_ns: u64) -> Option<KilledBy> {
+        // Nothing but a filter sends SIGSYS, or the program itself, which then
+        // says of itself what it likes.
+        if exit.signal.map(i32::from) == Some(libc::SIGSYS) {
+            return Some(KilledBy::Syscall);
+        }
         let limit = self
             .plan
             .limits

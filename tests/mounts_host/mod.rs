@@ -153,6 +153,7 @@ pub fn rule(content: Content, access: Access) -> FileRule {
         access,
         optional: false,
         git: false,
+        follows: false,
         origin: String::from("test"),
     }
 }

@@ -296,6 +296,7 @@ impl WorkTree<'_> {
                 access,
                 optional: false,
                 git: false,
+                follows: false,
                 origin: format!("{}, git = \"protect\"", self.rule.origin),
             },
         );

@@ -38,6 +38,7 @@ pub(super) fn protect(rules: &mut Rules, host: &Host) {
                     access: without_write(rule.access),
                     optional: true,
                     git: false,
+                    follows: false,
                     origin: format!("{}, which contains sandbox itself", rule.origin),
                 },
             ));
