@@ -22,12 +22,12 @@ pub enum Step {
     Root,
     /// Loopback and host name.
     Net,
+    /// Every capability set emptied.
+    Caps,
     /// pid 1 stays behind, the program's process goes on.
     Payload,
     /// Resource limits and process attributes.
     Limits,
-    /// Every capability set emptied.
-    Caps,
     /// `no_new_privs`.
     NoNewPrivs,
     /// The Landlock domain.
@@ -60,9 +60,9 @@ impl Step {
         Step::Mounts,
         Step::Root,
         Step::Net,
+        Step::Caps,
         Step::Payload,
         Step::Limits,
-        Step::Caps,
         Step::NoNewPrivs,
         Step::Landlock,
         Step::Verify,
@@ -94,7 +94,7 @@ impl Step {
     pub const fn by(self) -> By {
         match self {
             Step::Sanitize | Step::Cgroup | Step::Ids => By::Parent,
-            Step::Mounts | Step::Root | Step::Net | Step::Payload => By::Init,
+            Step::Mounts | Step::Root | Step::Net | Step::Caps | Step::Payload => By::Init,
             _ => By::Payload,
         }
     }
@@ -115,8 +115,8 @@ impl Step {
             Step::Payload => {
                 "pid 1 keeps nothing and reaps; the program goes on as another process, in the time namespace"
             }
-            Step::Limits => "before privileges go; inherited for ever",
-            Step::Caps => "the last use of capabilities is behind us",
+            Step::Limits => "the program's own, not pid 1's; inherited for ever",
+            Step::Caps => "the last use of capabilities is behind us, and pid 1 keeps none either",
             Step::NoNewPrivs => "what the next two need without capabilities",
             Step::Landlock => "before seccomp, so the filter need not allow landlock calls",
             Step::Verify => "ask the kernel, while asking is still permitted",

@@ -1,7 +1,7 @@
 //! Step `caps`: every capability set emptied, securebits locked.
 
 use super::Failure;
-use super::stage::{Limited, Stage, Uncapped};
+use super::stage::{Named, Stage, Uncapped};
 use crate::step::Step;
 use crate::sys::{Errno, Result, process};
 
@@ -12,13 +12,13 @@ pub(super) const SECUREBITS: libc::c_ulong = 0b1110_1111;
 /// A bound for the loop over capabilities; Linux 6.18 knows 41.
 pub(super) const MOST_CAPABILITIES: libc::c_ulong = 64;
 
-pub(super) fn drop_all(stage: Stage<Limited>) -> std::result::Result<Stage<Uncapped>, Failure> {
+pub(super) fn drop_all(stage: Stage<Named>) -> std::result::Result<Stage<Uncapped>, Failure> {
     empty().map_err(Failure::at(Step::Caps, 0))?;
     Ok(stage.next())
 }
 
-/// Empties all five sets. pid 1 does the same.
-pub(super) fn empty() -> Result<()> {
+/// Empties all five sets, of pid 1 and so of everything it will start.
+fn empty() -> Result<()> {
     // The bounding set first, and securebits: both need CAP_SETPCAP.
     for capability in 0..MOST_CAPABILITIES {
         match process::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) {

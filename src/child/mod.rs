@@ -8,9 +8,9 @@ mod ids;
 mod mounts;
 mod root;
 mod net;
+mod caps;
 mod payload;
 mod limits;
-mod caps;
 mod no_new_privs;
 mod landlock;
 mod verify;
@@ -84,7 +84,9 @@ fn isolate(image: &Image) -> Result<payload::Started, Failure> {
     done(image, Step::Root, 0);
     let named = net::configure(rooted, image)?;
     done(image, Step::Net, 0);
-    payload::split(named, image)
+    let uncapped = caps::drop_all(named)?;
+    done(image, Step::Caps, 0);
+    payload::split(uncapped, image)
 }
 
 /// The steps of the program's process, to the end.
@@ -99,9 +101,7 @@ fn confined(split: Stage<Split>, image: &Image) -> Result<Stage<Filtered>, Failu
     done(image, Step::Payload, 0);
     let limited = limits::set(split, image)?;
     done(image, Step::Limits, image.rlimits.len());
-    let uncapped = caps::drop_all(limited)?;
-    done(image, Step::Caps, 0);
-    let settled = no_new_privs::set(uncapped)?;
+    let settled = no_new_privs::set(limited)?;
     done(image, Step::NoNewPrivs, 0);
     let confined = landlock::restrict(settled, image)?;
     let rules = image

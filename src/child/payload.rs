@@ -2,7 +2,7 @@
 //! in the time namespace, in a session of its own, with its own descriptors.
 
 use super::Failure;
-use super::stage::{Named, Split, Stage};
+use super::stage::{Split, Stage, Uncapped};
 use crate::launch::image::Image;
 use crate::step::Step;
 use crate::sys::{Errno, clone, fd, process, socket, tty};
@@ -10,7 +10,7 @@ use std::os::fd::RawFd;
 
 /// What the program's process is given.
 struct Passed<'a> {
-    stage: Option<Stage<Named>>,
+    stage: Option<Stage<Uncapped>>,
     image: &'a Image,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Started {
 
 /// Starts the program's process, which goes through the rest of the steps; returns,
 /// in pid 1, when it has executed the program or given up.
-pub(super) fn split(stage: Stage<Named>, image: &Image) -> Result<Started, Failure> {
+pub(super) fn split(stage: Stage<Uncapped>, image: &Image) -> Result<Started, Failure> {
     // pid 1 is a copy of the caller's memory: nobody inside may read it, and not
     // for one instant. exec makes the program dumpable again.
     process::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map_err(Failure::at(Step::Payload, 0))?;
@@ -58,7 +58,7 @@ extern "C" fn start(argument: *mut libc::c_void) -> libc::c_int {
 }
 
 /// Session, keyring, streams, directory.
-fn prepare(stage: Stage<Named>, image: &Image) -> Result<Stage<Split>, Failure> {
+fn prepare(stage: Stage<Uncapped>, image: &Image) -> Result<Stage<Split>, Failure> {
     process::new_session().map_err(Failure::at(Step::Payload, 2))?;
     process::new_session_keyring().map_err(Failure::at(Step::Payload, 3))?;
     let stdio = match &image.terminal {

@@ -2,20 +2,14 @@
 //! parent. Its own end is the end of every process of the sandbox
 //! (pid_namespaces(7)).
 
-use super::{Failure, GAVE_UP, caps, give_up};
+use super::GAVE_UP;
 use crate::launch::image::Image;
-use crate::step::Step;
 use crate::sys::{Errno, clone, fd, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
 use std::os::fd::RawFd;
 
 /// Runs until the program ends, the parent goes away or the time is over.
 pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
-    // While the status socket is still there to say what went wrong; the parent
-    // takes the program for executed only after this end of it is closed too.
-    if let Err(errno) = drop_privileges() {
-        give_up(image, Failure::at(Step::Payload, 9)(errno));
-    }
     let code = match watch(image, program, ended) {
         Ok(()) => 0,
         Err(_) => GAVE_UP,
@@ -25,7 +19,7 @@ pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
 
 fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno> {
     let control = image.control;
-    keep_only(control, ended)?;
+    keep_only([control, ended, image.parent])?;
     let mut deadline = None;
     let mut peak_kib = 0u32;
     loop {
@@ -37,13 +31,17 @@ fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno>
         if left == Some(0) {
             return fd::write_all(control, &Frame::OutOfTime.encode());
         }
-        let mut fds = [wanted(control), wanted(ended)];
+        let mut fds = [wanted(control), wanted(ended), wanted(image.parent)];
         process::poll(&mut fds, left)?;
-        let [control_event, ended_event] = fds;
+        let [control_event, ended_event, parent_event] = fds;
         if ended_event.revents != 0 {
             // The content is not needed; an unread signalfd would stay readable.
             let mut info = [0u8; 128];
             let _ = fd::read(&ended, &mut info);
+        }
+        if parent_event.revents != 0 {
+            // Dead, whoever else may hold its end of the socket.
+            return Ok(());
         }
         if control_event.revents != 0 && !obey(control, program, image, &mut deadline)? {
             // The parent is gone: so is everything here.
@@ -60,20 +58,18 @@ fn wanted(fd: RawFd) -> libc::pollfd {
     }
 }
 
-fn drop_privileges() -> Result<(), Errno> {
-    caps::empty()?;
-    process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).map(drop)
-}
-
-/// Closes every descriptor but two.
-fn keep_only(one: RawFd, other: RawFd) -> Result<(), Errno> {
-    let (low, high) = (one.min(other) as u32, one.max(other) as u32);
-    for (first, past) in [(0, low), (low + 1, high), (high + 1, u32::MAX)] {
-        if first < past {
-            fd::close_range(first, past - 1)?;
+/// Closes every descriptor but three.
+fn keep_only(mut kept: [RawFd; 3]) -> Result<(), Errno> {
+    kept.sort_unstable();
+    let mut first = 0;
+    for fd in kept {
+        let fd = fd as u32;
+        if first < fd {
+            fd::close_range(first, fd - 1)?;
         }
+        first = fd + 1;
     }
-    Ok(())
+    fd::close_range(first, u32::MAX)
 }
 
 /// Reaps whatever ended; the program's status if it was among it.

@@ -18,12 +18,12 @@ pub(super) struct Mounted;
 pub(super) struct Rooted;
 /// Network and host name are set.
 pub(super) struct Named;
+/// No capability is left.
+pub(super) struct Uncapped;
 /// In the program's own process.
 pub(super) struct Split;
 /// Limits and attributes are set.
 pub(super) struct Limited;
-/// No capability is left.
-pub(super) struct Uncapped;
 /// `no_new_privs` is set.
 pub(super) struct Settled;
 /// In the Landlock domain.
@@ -54,10 +54,10 @@ follows! {
     Mapped => Mounted,
     Mounted => Rooted,
     Rooted => Named,
-    Named => Split,
+    Named => Uncapped,
+    Uncapped => Split,
     Split => Limited,
-    Limited => Uncapped,
-    Uncapped => Settled,
+    Limited => Settled,
     Settled => Confined,
     Confined => Verified,
     Verified => Filtered,

@@ -66,7 +66,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
         (Step::Payload, 3) => ("keyctl", "2.6"),
         (Step::Payload, 8) => ("signalfd4", "2.6.27"),
         (Step::Limits, item) if item < child::ITEM_MDWE => ("prlimit64", "2.6.36"),
-        (Step::Caps, _) | (Step::Payload, 9) => (
+        (Step::Caps, _) => (
             "capset, and prctl for securebits and capability sets",
             "4.3",
         ),
@@ -274,10 +274,6 @@ fn payload(item: usize, plan: &Plan) -> What {
             String::from("cannot watch for the end of the program's process"),
             None,
         ),
-        9 => (
-            String::from("cannot drop the capabilities of pid 1, or set no_new_privs there"),
-            None,
-        ),
         _ => (
             format!(
                 "cannot enter the working directory `{}`",
@@ -447,7 +443,9 @@ pub(super) fn layer(step: Step, item: u32, plan: &Plan) -> Layer {
             Network::Loopback => String::from("namespace of its own, loopback up"),
             Network::Host => String::from("the host's network (weakened)"),
         },
-        Step::Payload => String::from("pid 1 holds nothing; new session, new keyring"),
+        Step::Payload => {
+            String::from("pid 1 keeps its parent and nothing else; new session, new keyring")
+        }
         Step::Limits => match plan.limits.rlimits.iter().any(|limit| limit.name == "data") {
             // RLIMIT_DATA: what holds, not what the word promises (getrlimit(2)).
             true => format!(

@@ -23,6 +23,9 @@ pub(crate) struct Image {
     pub(crate) status: RawFd,
     /// Control socket, child's end: pid 1 and the parent, for the whole run.
     pub(crate) control: RawFd,
+    /// A pidfd of the calling process: readable when that has ended, even where a
+    /// forgotten fork of it still holds the other end of the control socket.
+    pub(crate) parent: RawFd,
     /// uid and gid inside.
     pub(crate) ids: (u32, u32),
     /// What is written to `/proc/self/timens_offsets`.
@@ -140,6 +143,7 @@ pub(crate) enum Source {
 pub(crate) struct Descriptors {
     pub(crate) status: RawFd,
     pub(crate) control: RawFd,
+    pub(crate) parent: RawFd,
     pub(crate) stdio: [RawFd; 3],
     pub(crate) keep: Vec<RawFd>,
     pub(crate) ruleset: Option<RawFd>,
@@ -198,6 +202,7 @@ impl Image {
             close: gaps(fds),
             status: fds.status,
             control: fds.control,
+            parent: fds.parent,
             ids: (plan.ids.uid, plan.ids.gid),
             time_offsets: time_offsets(),
             root: tmpfs_options(plan.mounts.root_bytes, plan.mounts.root_inodes, 0o755),
@@ -325,7 +330,7 @@ fn time_offsets() -> CString {
 
 /// The descriptor ranges between what the child keeps.
 fn gaps(fds: &Descriptors) -> Vec<(u32, u32)> {
-    let mut kept: Vec<u32> = [fds.status, fds.control]
+    let mut kept: Vec<u32> = [fds.status, fds.control, fds.parent]
         .iter()
         .chain(&fds.stdio)
         .chain(&fds.keep)
@@ -356,15 +361,13 @@ mod tests {
         let fds = Descriptors {
             status: 5,
             control: 9,
+            parent: 11,
             stdio: [6, 7, 7],
             keep: vec![3],
             ruleset: Some(10),
             trees: vec![(0, 12)],
         };
-        assert_eq!(
-            gaps(&fds),
-            [(0, 2), (4, 4), (8, 8), (11, 11), (13, u32::MAX)]
-        );
+        assert_eq!(gaps(&fds), [(0, 2), (4, 4), (8, 8), (13, u32::MAX)]);
     }
 
     #[test]

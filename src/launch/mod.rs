@@ -13,7 +13,7 @@ use crate::plan::{Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
 use crate::step::Step;
-use crate::sys::clone::{kill_child, wait};
+use crate::sys::clone::{kill_child, own_pidfd, wait};
 use crate::sys::{Errno, fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame};
 use image::{Descriptors, Image};
@@ -63,6 +63,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     let plan = request.plan;
     let (status, child_status) = socket::pair().map_err(explain::parent("make a socket"))?;
     let (control, child_control) = socket::pair().map_err(explain::parent("make a socket"))?;
+    let own = own_pidfd().map_err(explain::parent("open a pidfd of this process"))?;
     let ruleset = make_ruleset(plan)?;
     let identity = match plan.ids.outside {
         Outside::Caller { .. } => None,
@@ -80,6 +81,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         &Descriptors {
             status: child_status.as_raw_fd(),
             control: child_control.as_raw_fd(),
+            parent: own.as_raw_fd(),
             stdio: request.stdio,
             keep,
             ruleset: ruleset.as_ref().map(AsRawFd::as_raw_fd),
@@ -103,7 +105,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     }
     .map_err(|errno| explain::namespaces(errno, plan))?;
     // Copies here would keep the child's ends open after it is gone.
-    drop((child_status, child_control, ruleset, trees));
+    drop((child_status, child_control, own, ruleset, trees));
     let birth = Birth {
         pid,
         pidfd,

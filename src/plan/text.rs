@@ -46,9 +46,10 @@ impl Display for Plan {
         self.ids(f)?;
         self.mounts.write(f)?;
         self.net(f)?;
+        caps(f)?;
         self.limits.write(f)?;
         self.attributes(f)?;
-        caps(f)?;
+        writeln!(f, "no-new-privs\n  set")?;
         self.landlock(f)?;
         self.seccomp(f)?;
         self.exec(f)?;
@@ -196,9 +197,7 @@ fn caps(f: &mut Formatter<'_>) -> Result {
     ] {
         writeln!(f, "  {set}: empty")?;
     }
-    writeln!(f, "  securebits: locked")?;
-    writeln!(f, "no-new-privs")?;
-    writeln!(f, "  set")
+    writeln!(f, "  securebits: locked")
 }
 
 impl Mounts {

@@ -160,9 +160,9 @@ const GOLDEN: &str = r#"steps
   4 mounts (init)
   5 root (init)
   6 net (init)
-  7 payload (init)
-  8 limits (payload)
-  9 caps (payload)
+  7 caps (init)
+  8 payload (init)
+  9 limits (payload)
   10 no-new-privs (payload)
   11 landlock (payload)
   12 verify (payload)
@@ -190,6 +190,13 @@ mounts
 net
   network: none (a namespace of its own, nothing up)
   hostname: `sandbox`
+caps
+  effective: empty
+  permitted: empty
+  inheritable: empty
+  bounding: empty
+  ambient: empty
+  securebits: locked
 limits
   rlimit data: 268435456 bytes (256 MiB)
   rlimit cpu: 10 s, hard 11 s
@@ -203,13 +210,6 @@ attributes
   speculation, store bypass: force-disable
   speculation, indirect branch: as the kernel has it
   core-scheduling: off
-caps
-  effective: empty
-  permitted: empty
-  inheritable: empty
-  bounding: empty
-  ambient: empty
-  securebits: locked
 no-new-privs
   set
 landlock

@@ -275,6 +275,11 @@ impl Child {
         let user_ns = nanoseconds(ended.usage.ru_utime);
         let sys_ns = nanoseconds(ended.usage.ru_stime);
         let cpu_ns = user_ns + sys_ns;
+        // A pid 1 that was killed could not say; its own size is then in it too.
+        let peak_kib = match self.facts.peak_kib {
+            0 => u64::try_from(ended.usage.ru_maxrss).unwrap_or(0),
+            kib => u64::from(kib),
+        };
         let exit = exit(self.facts.status);
         let killed_by = self
             .facts
@@ -300,7 +305,7 @@ impl Child {
             sys_ns,
             wall_ns,
             cpu_source: "rusage",
-            memory_peak_bytes: u64::from(self.facts.peak_kib) * 1024,
+            memory_peak_bytes: peak_kib * 1024,
             memory_source: "maxrss",
             output: counted.map(|(seen, kept)| Output {
                 bytes_seen: seen,

@@ -150,6 +150,14 @@ pub(crate) fn kill_child(pid: libc::pid_t, pidfd: &OwnedFd) -> Result<()> {
     signal_pidfd(pidfd, libc::SIGKILL).or_else(|_| super::process::kill(pid, libc::SIGKILL))
 }
 
+/// A pidfd of the calling process (`pidfd_open(2)`, Linux 5.3), close-on-exec.
+pub(crate) fn own_pidfd() -> Result<OwnedFd> {
+    // SAFETY: no memory is passed.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) })?;
+    // SAFETY: a new descriptor, owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// `pidfd_send_signal(2)`. Child-safe.
 fn signal_pidfd(pidfd: &OwnedFd, signal: i32) -> Result<()> {
     use std::os::fd::AsRawFd;
