@@ -15,8 +15,55 @@ pub(super) struct Conditional {
     /// The rules; EPERM (for ioctl also ENOTTY) otherwise.
     pub call: Call,
     /// What is allowed, in few words, for `sandbox plan`.
-    pub words: String,
+    pub words: Words,
 }
+
+/// Made into text only where somebody reads it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words {
+    /// How many of them.
+    pub count: Option<usize>,
+    /// The words.
+    pub text: &'static str,
+}
+
+impl From<&'static str> for Words {
+    fn from(text: &'static str) -> Words {
+        Words { count: None, text }
+    }
+}
+
+impl std::fmt::Display for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.count {
+            Some(count) => write!(f, "{count} {}", self.text),
+            None => f.write_str(self.text),
+        }
+    }
+}
+
+/// The calls that [`conditions`] knows.
+pub(super) const NAMES: [&str; 19] = [
+    "clone",
+    "open",
+    "openat",
+    "creat",
+    "mkdir",
+    "chmod",
+    "fchmod",
+    "mkdirat",
+    "fchmodat",
+    "fchmodat2",
+    "mknod",
+    "mknodat",
+    "personality",
+    "prlimit64",
+    "seccomp",
+    "socketpair",
+    "socket",
+    "prctl",
+    "ioctl",
+];
 
 /// The conditions of a call; `None` where arguments do not matter.
 pub(super) fn conditions(name: &str, network: Network, tty: bool) -> Option<Conditional> {
@@ -207,7 +254,10 @@ fn prctl() -> Conditional {
     }
     Conditional {
         call: allow(rules),
-        words: format!("{} options", OPTIONS.len() + 2),
+        words: Words {
+            count: Some(OPTIONS.len() + 2),
+            text: "options",
+        },
     }
 }
 

@@ -6,9 +6,12 @@
 mod groups;
 mod never;
 mod table;
+mod set;
 
 pub use groups::{DEFAULT, GROUPS, Group};
 pub use never::{Family, REFUSED, UNKNOWN};
+pub use set::Numbers;
+pub(crate) use set::{expand_numbers, refused, set};
 
 /// What may become of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,13 @@ pub fn numbers() -> impl Iterator<Item = (&'static str, u32)> {
 /// The number of a call on this architecture.
 pub fn number(name: &str) -> Option<u32> {
     table::number(name)
+}
+
+/// The name of a call of this architecture.
+pub fn name(number: u32) -> Option<&'static str> {
+    numbers()
+        .find(|(_, known)| *known == number)
+        .map(|(name, _)| name)
 }
 
 /// The standing of a call; `None` for a name that is none on any architecture.
