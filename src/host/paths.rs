@@ -3,44 +3,25 @@
 //! It decides nothing and follows no policy: a path that cannot be looked at is
 //! a fact like any other, and judging facts is the planner's work.
 
+use super::mountinfo::{Mount, mounts};
+use super::normal::normal;
 use super::{Found, Kind, PathFact, git};
 use crate::policy::{Content, Policy};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
+
+pub(crate) use super::normal::{above, rest, upwards, within};
 
 /// Device nodes of the minimal `/dev`, by name.
 pub const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 
 /// Symbolic links followed before giving up, as the kernel does (ELOOP, path_resolution(7)).
 pub const MAX_LINKS: usize = 40;
-
-/// File systems that show the kernel or the whole machine rather than files.
-/// A tree that contains one is never bound: the program would get host facts,
-/// devices or cgroups along with it.
-const KERNEL_FS: [&str; 17] = [
-    "binfmt_misc",
-    "bpf",
-    "cgroup",
-    "cgroup2",
-    "configfs",
-    "debugfs",
-    "devpts",
-    "devtmpfs",
-    "efivarfs",
-    "fusectl",
-    "mqueue",
-    "nsfs",
-    "proc",
-    "pstore",
-    "securityfs",
-    "sysfs",
-    "tracefs",
-];
 
 /// Facts about every host path that planning `policy` may ask about.
 ///
@@ -110,7 +91,8 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<Pa
             }
         }
     }
-    prober.facts
+    let facts = prober.facts.into_iter();
+    facts.map(|(path, fact)| (path.into(), fact)).collect()
 }
 
 /// Names in the host's `/proc` that are no process, sorted; a directory's name
@@ -152,42 +134,6 @@ pub fn lexical(path: &Path) -> PathBuf {
     normal
 }
 
-/// What of `path` lies below `tree`: empty for the tree itself. Both are absolute
-/// and normalised, so that their bytes can be compared, which is many times
-/// quicker than by component; of others it finds fewer.
-pub(crate) fn rest<'p>(path: &'p Path, tree: &Path) -> Option<&'p Path> {
-    let rest = path
-        .as_os_str()
-        .as_bytes()
-        .strip_prefix(tree.as_os_str().as_bytes())?;
-    let rest = match (rest, tree.as_os_str().as_bytes()) {
-        ([], _) | (_, b"/") => rest,
-        ([b'/', below @ ..], _) => below,
-        _ => return None,
-    };
-    Some(Path::new(OsStr::from_bytes(rest)))
-}
-
-/// Is an absolute, normalised path `tree` or below it?
-pub(crate) fn within(path: &Path, tree: &Path) -> bool {
-    rest(path, tree).is_some()
-}
-
-/// An absolute, normalised path and every one above it, the longest first.
-pub(crate) fn upwards(path: &Path) -> impl Iterator<Item = &Path> {
-    std::iter::successors(Some(path), |path| above(path))
-}
-
-/// The parent of an absolute, normalised path.
-pub(crate) fn above(path: &Path) -> Option<&Path> {
-    let bytes = path.as_os_str().as_bytes();
-    match bytes.iter().rposition(|byte| *byte == b'/')? {
-        0 if bytes.len() == 1 => None,
-        0 => Some(Path::new("/")),
-        end => Some(Path::new(OsStr::from_bytes(&bytes[..end]))),
-    }
-}
-
 /// Where the link text `target`, found at `link`, points by its text alone.
 pub fn link_target(link: &Path, target: &Path) -> PathBuf {
     lexical(&link.parent().unwrap_or(Path::new("/")).join(target))
@@ -222,13 +168,10 @@ fn through_links(paths: BTreeSet<PathBuf>, links: &[(PathBuf, PathBuf)]) -> BTre
 
 struct Prober {
     mounts: Vec<Mount>,
-    facts: BTreeMap<PathBuf, PathFact>,
+    facts: BTreeMap<OsString, PathFact>,
     /// Directories that are no symbolic link, and neither is anything above them.
     plain: BTreeSet<OsString>,
 }
-
-/// A mount point, and the file system type where it shows the kernel.
-type Mount = (PathBuf, Option<&'static str>);
 
 impl Prober {
     fn new(mounts: Vec<Mount>) -> Prober {
@@ -240,22 +183,27 @@ impl Prober {
     }
 
     fn look(&mut self, path: &Path) -> Option<Found> {
-        if !self.facts.contains_key(path) {
-            let mut fact = self.probe(path);
-            if let PathFact::Found(found) = &mut fact {
-                found.kernel_fs = self.kernel_fs(&found.real);
+        let fact = match self.facts.get(path.as_os_str()) {
+            Some(fact) => fact.clone(),
+            None => {
+                let mut fact = self.probe(path);
+                if let PathFact::Found(found) = &mut fact {
+                    found.kernel_fs = self.kernel_fs(&found.real);
+                }
+                let key = path.as_os_str().to_os_string();
+                self.facts.insert(key, fact.clone());
+                fact
             }
-            self.facts.insert(path.to_path_buf(), fact);
-        }
-        match self.facts.get(path) {
-            Some(PathFact::Found(found)) => Some(found.clone()),
+        };
+        match fact {
+            PathFact::Found(found) => Some(found),
             _ => None,
         }
     }
 
     fn look_git(&mut self, path: &Path) {
         self.look(path);
-        if let Some(PathFact::Found(found)) = self.facts.get_mut(path) {
+        if let Some(PathFact::Found(found)) = self.facts.get_mut(path.as_os_str()) {
             found.text = git::text(path);
         }
     }
@@ -355,16 +303,6 @@ enum Walk {
     Link,
     /// At a name that is not there or cannot be looked at, with no link before it.
     Absent(PathFact),
-}
-
-/// Is it absolute, and does every name in it mean itself?
-fn normal(path: &Path) -> bool {
-    let names = path.as_os_str().as_bytes().strip_prefix(b"/");
-    names.is_some_and(|names| {
-        names
-            .split(|byte| *byte == b'/')
-            .all(|name| !matches!(name, b"" | b"." | b".."))
-    })
 }
 
 /// What stands at a path, by the kernel's own resolution.
@@ -484,53 +422,6 @@ fn links_on_the_way(path: &Path) -> Vec<PathBuf> {
     links
 }
 
-/// Every mount, from proc_pid_mountinfo(5).
-fn mounts() -> Vec<Mount> {
-    fs::read("/proc/self/mountinfo")
-        .map(|bytes| parse_mountinfo(&bytes))
-        .unwrap_or_default()
-}
-
-fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
-    bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| {
-            let mut fields = line.split(|byte| *byte == b' ');
-            let at = unescape(fields.nth(4)?);
-            fields.find(|field| *field == b"-")?;
-            let kind = fields.next()?;
-            let special = KERNEL_FS.iter().find(|known| known.as_bytes() == kind);
-            Some((at, special.copied()))
-        })
-        .collect()
-}
-
-/// Space, tab, newline and backslash stand as `\ooo` in mountinfo.
-fn unescape(field: &[u8]) -> PathBuf {
-    if !field.contains(&b'\\') {
-        return PathBuf::from(OsStr::from_bytes(field));
-    }
-    let mut plain = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, tail)) = rest.split_first() {
-        let octal = (byte == b'\\' && tail.len() >= 3)
-            .then(|| std::str::from_utf8(&tail[..3]).ok())
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match octal {
-            Some(value) => {
-                plain.push(value);
-                rest = &tail[3..];
-            }
-            None => {
-                plain.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    PathBuf::from(OsString::from_vec(plain))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -542,38 +433,6 @@ mod tests {
         assert_eq!(
             link_target(Path::new("/usr/bin/x"), Path::new("../lib/y")),
             Path::new("/usr/lib/y")
-        );
-    }
-
-    #[test]
-    fn bytes_say_what_components_say() {
-        let paths = [
-            "/", "/a", "/ab", "/a-b", "/a/b", "/a/b/c", "/a/b-c", "/b", "/é/ü",
-        ]
-        .map(Path::new);
-        for path in paths {
-            assert_eq!(above(path), path.parent());
-            assert!(upwards(path).eq(path.ancestors()));
-            for tree in paths {
-                assert_eq!(
-                    rest(path, tree),
-                    path.strip_prefix(tree).ok(),
-                    "{path:?} {tree:?}"
-                );
-                assert_eq!(within(path, tree), path.starts_with(tree));
-            }
-        }
-    }
-
-    #[test]
-    fn mountinfo_is_read() {
-        let text = b"36 35 0:5 / /mnt/a\\040b rw - proc proc rw\n37 35 0:6 / /x rw shared:1 - ext4 /dev/y rw\nbroken\n";
-        assert_eq!(
-            parse_mountinfo(text),
-            [
-                (PathBuf::from("/mnt/a b"), Some("proc")),
-                (PathBuf::from("/x"), None),
-            ]
         );
     }
 
