@@ -6,7 +6,8 @@ use mounts_host::{Node, Tree, host, nothing, rule, tmpfs};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sandbox::host::PathFact;
-use sandbox::plan::mounts::{ResolvedFiles, resolve};
+use sandbox::host::paths::DEVICES;
+use sandbox::plan::mounts::{ResolvedFiles, Thing, resolve};
 use sandbox::plan::{Mounts, Op, landlock};
 use sandbox::policy::{Access, Content, FileRule, InsidePath, Network, Policy};
 use std::cell::Cell;
@@ -103,7 +104,9 @@ fn plan(rules: &BTreeMap<PathBuf, FileRule>, tree: &Tree) -> Option<(Mounts, Res
             .files
             .insert(InsidePath::new(at).unwrap(), rule.clone());
     }
-    let host = tree.host(all_paths("/h", 5).into_iter().chain(all_paths("/i", 5)));
+    let devices = DEVICES.iter().map(|name| Path::new("/dev").join(name));
+    let paths = all_paths("/h", 5).into_iter().chain(all_paths("/i", 5));
+    let host = tree.host(paths.chain(devices));
     resolve(&policy, &host, OsStr::new("x")).ok()
 }
 
@@ -369,4 +372,57 @@ fn landlock_grants_no_writing_where_no_rule_does() {
         assert_eq!(landlock::resolve(&files, Network::None, 0), None);
         Some(())
     });
+}
+
+/// Whatever the rules are, each entry has the rights that a rule for each entry
+/// alone would give it, with two exceptions that mean nothing there: reading
+/// files in a directory of our own that holds none, and ioctl on devices where
+/// the mount is nodev.
+#[test]
+fn shared_landlock_rules_grant_what_separate_ones_do() {
+    const WRITE_FILE: u64 = 1 << 1;
+    const READ_FILE: u64 = 1 << 2;
+    const IOCTL_DEV: u64 = 1 << 15;
+    let sum = |rules: &[(PathBuf, u64)], at: &Path| {
+        let around = rules.iter().filter(|(path, _)| at.starts_with(path));
+        around.fold(0, |sum, (_, rights)| sum | rights)
+    };
+    let dev = Just(FileRule {
+        content: Content::Dev { shm_bytes: 4096 },
+        access: Access::Write,
+        optional: false,
+        git: false,
+        follows: false,
+        origin: String::from("dev"),
+    });
+    let maps = (map(), proptest::option::of(dev), 1..=9u32);
+    law(
+        (tree(true), maps),
+        250,
+        |(mut tree, (mut rules, dev, abi))| {
+            for name in DEVICES {
+                tree.put(&Path::new("/dev").join(name), Node::Device);
+            }
+            if let Some(dev) = dev {
+                rules.insert(PathBuf::from("/dev"), dev);
+            }
+            let (_, files) = plan(&rules, &tree)?;
+            let domain = landlock::resolve(&files, Network::None, abi).unwrap();
+            let separate = landlock::separate(&files, abi);
+            assert!(domain.rules.len() <= separate.len());
+            for (at, entry) in files.entries() {
+                let (now, then) = (sum(&domain.rules, at), sum(&separate, at));
+                let void = match &entry.thing {
+                    Thing::Link(_) => u64::MAX,
+                    Thing::Tmpfs { sealed: true, .. } => READ_FILE | WRITE_FILE | IOCTL_DEV,
+                    Thing::Hidden => READ_FILE | IOCTL_DEV,
+                    Thing::Host { device: true, .. } | Thing::Devpts => 0,
+                    _ => IOCTL_DEV,
+                };
+                assert_eq!(now & !void, then & !void, "{at:?} {entry:?}");
+                assert_eq!(then & !now, 0, "{at:?} {entry:?}");
+            }
+            Some(())
+        },
+    );
 }

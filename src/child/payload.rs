@@ -27,6 +27,8 @@ pub(super) fn split(stage: Stage<Uncapped>, image: &Image) -> Result<Started, Fa
     // pid 1 is a copy of the caller's memory: nobody inside may read it, and not
     // for one instant. exec makes the program dumpable again.
     process::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map_err(Failure::at(Step::Payload, 0))?;
+    // The program's process sets it once more, in its own step.
+    process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).map_err(Failure::at(Step::Payload, 9))?;
     // Before the program exists: a pid 1 that cannot see it end must not start it.
     // SIGCHLD is blocked since before the clone, so none is lost.
     let ended = process::signal_descriptor(libc::SIGCHLD).map_err(Failure::at(Step::Payload, 8))?;

@@ -5,6 +5,8 @@
 
 pub mod git;
 pub mod paths;
+mod mountinfo;
+pub(crate) mod normal;
 mod kernel;
 
 pub use kernel::resource;

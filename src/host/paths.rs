@@ -3,48 +3,25 @@
 //! It decides nothing and follows no policy: a path that cannot be looked at is
 //! a fact like any other, and judging facts is the planner's work.
 
+use super::mountinfo::{Mount, mounts};
+use super::normal::normal;
 use super::{Found, Kind, PathFact, git};
 use crate::policy::{Content, Policy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
+
+pub(crate) use super::normal::{above, rest, upwards, within};
 
 /// Device nodes of the minimal `/dev`, by name.
 pub const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 
 /// Symbolic links followed before giving up, as the kernel does (ELOOP, path_resolution(7)).
 pub const MAX_LINKS: usize = 40;
-
-/// File systems that show the kernel or the whole machine rather than files.
-/// A tree that contains one is never bound: the program would get host facts,
-/// devices or cgroups along with it.
-const KERNEL_FS: [&str; 21] = [
-    "binfmt_misc",
-    "bpf",
-    "cgroup",
-    "cgroup2",
-    "configfs",
-    "debugfs",
-    "devpts",
-    "devtmpfs",
-    "efivarfs",
-    "fusectl",
-    "mqueue",
-    "nfsd",
-    "nsfs",
-    "proc",
-    "pstore",
-    "rpc_pipefs",
-    "securityfs",
-    "selinuxfs",
-    "smackfs",
-    "sysfs",
-    "tracefs",
-];
 
 /// Facts about every host path that planning `policy` may ask about.
 ///
@@ -53,10 +30,7 @@ const KERNEL_FS: [&str; 21] = [
 /// typed, when it contains a slash, relative to `cwd`); the device nodes; the
 /// running executable, where a source contains it; and what `git = "protect"` has to know.
 pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<PathBuf, PathFact> {
-    let mut prober = Prober {
-        mounts: kernel_mounts(),
-        facts: BTreeMap::new(),
-    };
+    let mut prober = Prober::new(mounts());
     for path in &policy.sources {
         prober.look(path);
         if let Some(parent) = path.parent() {
@@ -115,14 +89,15 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<Pa
     }
     for path in through_links(inside, &links) {
         for (at, real) in &trees {
-            if let Ok(rest) = path.strip_prefix(at)
+            if let Some(rest) = rest(&path, at)
                 && !rest.as_os_str().is_empty()
             {
                 prober.look(&real.join(rest));
             }
         }
     }
-    prober.facts
+    let facts = prober.facts.into_iter();
+    facts.map(|(path, fact)| (path.into(), fact)).collect()
 }
 
 /// Names in the host's `/proc` that are no process, sorted; a directory's name
@@ -177,7 +152,7 @@ fn through_links(paths: BTreeSet<PathBuf>, links: &[(PathBuf, PathBuf)]) -> BTre
         let mut next = BTreeSet::new();
         for path in &fresh {
             for (at, text) in links {
-                if let Ok(rest) = path.strip_prefix(at)
+                if let Some(rest) = rest(path, at)
                     && !rest.as_os_str().is_empty()
                 {
                     let other = link_target(at, text).join(rest);
@@ -197,55 +172,145 @@ fn through_links(paths: BTreeSet<PathBuf>, links: &[(PathBuf, PathBuf)]) -> BTre
 }
 
 struct Prober {
-    mounts: Vec<(PathBuf, String)>,
-    facts: BTreeMap<PathBuf, PathFact>,
+    mounts: Vec<Mount>,
+    facts: BTreeMap<OsString, PathFact>,
+    /// Directories that are no symbolic link, and neither is anything above them.
+    plain: BTreeSet<OsString>,
 }
 
 impl Prober {
-    fn look(&mut self, path: &Path) -> Option<Found> {
-        if !self.facts.contains_key(path) {
-            let mut fact = probe(path);
-            if let PathFact::Found(found) = &mut fact {
-                found.kernel_fs = self.kernel_fs(&found.real);
-            }
-            self.facts.insert(path.to_path_buf(), fact);
+    fn new(mounts: Vec<Mount>) -> Prober {
+        Prober {
+            mounts,
+            facts: BTreeMap::new(),
+            plain: BTreeSet::new(),
         }
-        match self.facts.get(path) {
-            Some(PathFact::Found(found)) => Some(found.clone()),
+    }
+
+    fn look(&mut self, path: &Path) -> Option<Found> {
+        let fact = match self.facts.get(path.as_os_str()) {
+            Some(fact) => fact.clone(),
+            None => {
+                let mut fact = self.probe(path);
+                if let PathFact::Found(found) = &mut fact {
+                    found.kernel_fs = self.kernel_fs(&found.real);
+                }
+                let key = path.as_os_str().to_os_string();
+                self.facts.insert(key, fact.clone());
+                fact
+            }
+        };
+        match fact {
+            PathFact::Found(found) => Some(found),
             _ => None,
         }
     }
 
     fn look_git(&mut self, path: &Path) {
         self.look(path);
-        if let Some(PathFact::Found(found)) = self.facts.get_mut(path) {
+        if let Some(PathFact::Found(found)) = self.facts.get_mut(path.as_os_str()) {
             found.text = git::text(path);
         }
     }
 
     /// The mount that `real` lies on and those below it, where they show the kernel.
     fn kernel_fs(&self, real: &Path) -> Vec<(PathBuf, String)> {
-        let around = self
-            .mounts
-            .iter()
-            .filter(|(at, _)| real.starts_with(at))
-            .max_by_key(|(at, _)| at.components().count());
-        let below = self
-            .mounts
-            .iter()
-            .filter(|(at, _)| at != real && at.starts_with(real));
-        let mut special: Vec<(PathBuf, String)> = around
-            .into_iter()
-            .chain(below)
-            .filter(|(_, kind)| KERNEL_FS.contains(&kind.as_str()))
-            .cloned()
-            .collect();
+        let mut around: Option<&Mount> = None;
+        let mut special: Vec<(PathBuf, String)> = Vec::new();
+        let mut add = |at: &Path, kind: Option<&str>| {
+            if let Some(kind) = kind {
+                special.push((at.to_path_buf(), kind.to_owned()));
+            }
+        };
+        for mount in &self.mounts {
+            let (at, kind) = mount;
+            if within(real, at) {
+                // Of two at the same place the later covers the earlier.
+                if around.is_none_or(|(other, _)| other.as_os_str().len() <= at.as_os_str().len()) {
+                    around = Some(mount);
+                }
+            } else if kind.is_some() && within(at, real) {
+                add(at, *kind);
+            }
+        }
+        if let Some((at, kind)) = around {
+            add(at, *kind);
+        }
         special.sort();
         special.dedup();
         special
     }
+
+    /// What stands at `path`. One look for each name on the way, and none at the
+    /// directories that earlier looks went through; [`probe`] does the rest.
+    fn probe(&mut self, path: &Path) -> PathFact {
+        if !normal(path) {
+            return probe(path);
+        }
+        match self.walk(path) {
+            Walk::Absent(fact) => fact,
+            Walk::Plain(metadata) if !metadata.is_symlink() => {
+                found(path.to_path_buf(), None, Vec::new(), &metadata)
+            }
+            Walk::Plain(_) => self.through_link(path).unwrap_or_else(|| probe(path)),
+            Walk::Link => probe(path),
+        }
+    }
+
+    /// A link whose text leads straight to what it means, such as `/bin` → `usr/bin`.
+    fn through_link(&mut self, path: &Path) -> Option<PathFact> {
+        let text = fs::read_link(path).ok()?;
+        let target = above(path)?.join(&text);
+        if !normal(&target) {
+            return None;
+        }
+        match self.walk(&target) {
+            Walk::Plain(metadata) if !metadata.is_symlink() => Some(found(
+                target,
+                Some(text),
+                vec![path.to_path_buf()],
+                &metadata,
+            )),
+            _ => None,
+        }
+    }
+
+    /// Looks at every name of a normal path, from the root on.
+    fn walk(&mut self, path: &Path) -> Walk {
+        let mut names: Vec<&Path> = upwards(path).skip(1).collect();
+        names.pop(); // the root
+        let mut last = Path::new("/");
+        while let Some(directory) = names.pop() {
+            if !self.plain.contains(directory.as_os_str()) {
+                match fs::symlink_metadata(directory) {
+                    Ok(metadata) if metadata.is_symlink() => return Walk::Link,
+                    Ok(metadata) if metadata.is_dir() => {
+                        self.plain.insert(directory.as_os_str().to_os_string());
+                    }
+                    Ok(_) => {}
+                    Err(error) => return Walk::Absent(nothing(&error, || last.to_path_buf())),
+                }
+            }
+            last = directory;
+        }
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => Walk::Plain(metadata),
+            Err(error) => Walk::Absent(nothing(&error, || last.to_path_buf())),
+        }
+    }
 }
 
+/// Where looking at the names of a path ended.
+enum Walk {
+    /// At its end, with no symbolic link on the way.
+    Plain(fs::Metadata),
+    /// At a symbolic link on the way.
+    Link,
+    /// At a name that is not there or cannot be looked at, with no link before it.
+    Absent(PathFact),
+}
+
+/// What stands at a path, by the kernel's own resolution.
 fn probe(path: &Path) -> PathFact {
     let link_metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -266,6 +331,19 @@ fn probe(path: &Path) -> PathFact {
         Ok(metadata) => metadata,
         Err(error) => return absent(path, &error),
     };
+    let via = match real == path {
+        true => Vec::new(),
+        false => links_on_the_way(path),
+    };
+    found(real, link, via, &metadata)
+}
+
+fn found(
+    real: PathBuf,
+    link: Option<PathBuf>,
+    via: Vec<PathBuf>,
+    metadata: &fs::Metadata,
+) -> PathFact {
     let file_type = metadata.file_type();
     let kind = if file_type.is_dir() {
         Kind::Directory
@@ -280,10 +358,6 @@ fn probe(path: &Path) -> PathFact {
     } else {
         // It was swapped for a symbolic link between two looks.
         return PathFact::Unreadable(libc::ELOOP);
-    };
-    let via = match real == path {
-        true => Vec::new(),
-        false => links_on_the_way(path),
     };
     PathFact::Found(Found {
         real,
@@ -301,14 +375,17 @@ fn probe(path: &Path) -> PathFact {
 }
 
 fn absent(path: &Path, error: &io::Error) -> PathFact {
+    nothing(error, || {
+        path.ancestors()
+            .skip(1)
+            .find_map(|ancestor| fs::canonicalize(ancestor).ok())
+            .unwrap_or_else(|| PathBuf::from("/"))
+    })
+}
+
+fn nothing(error: &io::Error, nearest: impl FnOnce() -> PathBuf) -> PathFact {
     match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENOTDIR) => PathFact::Missing {
-            nearest: path
-                .ancestors()
-                .skip(1)
-                .find_map(|ancestor| fs::canonicalize(ancestor).ok())
-                .unwrap_or_else(|| PathBuf::from("/")),
-        },
+        Some(libc::ENOENT | libc::ENOTDIR) => PathFact::Missing { nearest: nearest() },
         Some(errno) => PathFact::Unreadable(errno),
         None => PathFact::Unreadable(libc::EIO),
     }
@@ -350,48 +427,6 @@ fn links_on_the_way(path: &Path) -> Vec<PathBuf> {
     links
 }
 
-/// Mount points and file system types, from proc_pid_mountinfo(5).
-fn kernel_mounts() -> Vec<(PathBuf, String)> {
-    fs::read("/proc/self/mountinfo")
-        .map(|bytes| parse_mountinfo(&bytes))
-        .unwrap_or_default()
-}
-
-fn parse_mountinfo(bytes: &[u8]) -> Vec<(PathBuf, String)> {
-    bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| {
-            let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-            let separator = fields.iter().position(|field| *field == b"-")?;
-            let kind = String::from_utf8_lossy(fields.get(separator + 1)?).into_owned();
-            Some((unescape(fields.get(4)?), kind))
-        })
-        .collect()
-}
-
-/// Space, tab, newline and backslash stand as `\ooo` in mountinfo.
-fn unescape(field: &[u8]) -> PathBuf {
-    let mut plain = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, tail)) = rest.split_first() {
-        let octal = (byte == b'\\' && tail.len() >= 3)
-            .then(|| std::str::from_utf8(&tail[..3]).ok())
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match octal {
-            Some(value) => {
-                plain.push(value);
-                rest = &tail[3..];
-            }
-            None => {
-                plain.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    PathBuf::from(OsString::from_vec(plain))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -407,18 +442,6 @@ mod tests {
     }
 
     #[test]
-    fn mountinfo_is_read() {
-        let text = b"36 35 0:5 / /mnt/a\\040b rw - proc proc rw\n37 35 0:6 / /x rw shared:1 - ext4 /dev/y rw\nbroken\n";
-        assert_eq!(
-            parse_mountinfo(text),
-            [
-                (PathBuf::from("/mnt/a b"), String::from("proc")),
-                (PathBuf::from("/x"), String::from("ext4")),
-            ]
-        );
-    }
-
-    #[test]
     fn a_real_tree_is_looked_at() {
         let base = std::env::temp_dir().join(format!("paths-{}", std::process::id()));
         fs::create_dir_all(base.join("dir")).unwrap();
@@ -426,6 +449,30 @@ mod tests {
         fs::write(base.join("dir/file"), "x").unwrap();
         std::os::unix::fs::symlink("dir", base.join("link")).unwrap();
         std::os::unix::fs::symlink("loop", base.join("loop")).unwrap();
+        std::os::unix::fs::symlink("dir/../link/file", base.join("winding")).unwrap();
+        std::os::unix::fs::symlink("no/where", base.join("nowhere")).unwrap();
+        // The quick way says what the kernel's own resolution says.
+        let mut prober = Prober::new(Vec::new());
+        for name in [
+            "",
+            "dir",
+            "dir/file",
+            "dir/file/x",
+            "dir/none",
+            "dir/no/where",
+            "link",
+            "link/file",
+            "link/none",
+            "loop",
+            "loop/x",
+            "winding",
+            "nowhere",
+            "dir/../dir",
+            "dir/",
+        ] {
+            let path = base.join(name);
+            assert_eq!(prober.probe(&path), probe(&path), "{name}");
+        }
         let PathFact::Found(found) = probe(&base.join("link/file")) else {
             panic!("not found");
         };

@@ -274,6 +274,7 @@ fn payload(item: usize, plan: &Plan) -> What {
             String::from("cannot watch for the end of the program's process"),
             None,
         ),
+        9 => (String::from("cannot set no_new_privs for pid 1"), None),
         _ => (
             format!(
                 "cannot enter the working directory `{}`",

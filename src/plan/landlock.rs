@@ -6,28 +6,42 @@
 
 use super::Landlock;
 use super::mounts::{Entry, ResolvedFiles, Thing};
+use crate::host::paths::within;
 use crate::policy::{Access, Network};
 use landlock::{ABI, Access as _, AccessFs, AccessNet, BitFlags, Scope, make_bitflags};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The newest ABI whose rights are known here; a newer kernel has these too.
 const NEWEST: u32 = 9;
 
 /// The domain for the running kernel's `abi`; `None` where there is no Landlock.
+///
+/// Each rule costs the child three calls. In a directory that holds nothing but
+/// entries of the map, what all of them grant is one rule of the directory: the
+/// rights of everything that can be seen stay what they are.
 pub fn resolve(files: &ResolvedFiles, network: Network, abi: u32) -> Option<Landlock> {
     let known = version(abi)?;
     let all = AccessFs::from_all(known);
-    let mut rules: Vec<(PathBuf, u64)> =
-        vec![(PathBuf::from("/"), BitFlags::from(AccessFs::ReadDir).bits())];
-    for (at, entry) in files.entries() {
-        let rights = (rights(entry) & all).bits();
-        let above = rules
-            .iter()
-            .filter(|(path, _)| at.starts_with(path))
-            .fold(0, |sum, (_, rights)| sum | rights);
-        if rights & !above != 0 {
-            rules.push((at.to_path_buf(), rights));
+    let entries = spread(files);
+    let root =
+        BitFlags::from(AccessFs::ReadDir) | (shared(&entries, Path::new("/")) & AccessFs::ReadFile);
+    let mut rules = vec![(PathBuf::from("/"), (root & all).bits())];
+    let mut sums: Vec<BitFlags<AccessFs>> = Vec::with_capacity(entries.len());
+    for Spread {
+        at, entry, above, ..
+    } in &entries
+    {
+        let above = above.map_or(root, |above| sums[above]);
+        let rights = match entry.thing {
+            Thing::Tmpfs { sealed: true, .. } if has_device(&entries, at) => {
+                shared(&entries, at) & all
+            }
+            _ => rights(entry),
+        };
+        if !above.contains(rights & all) {
+            rules.push((at.to_path_buf(), (rights & all).bits()));
         }
+        sums.push(above | (rights & all));
     }
     Some(Landlock {
         abi,
@@ -40,6 +54,81 @@ pub fn resolve(files: &ResolvedFiles, network: Network, abi: u32) -> Option<Land
         scoped: Scope::from_all(known).bits(),
         rules,
     })
+}
+
+/// A rule for each entry by itself: what those of [`resolve`] must come to.
+pub fn separate(files: &ResolvedFiles, abi: u32) -> Vec<(PathBuf, u64)> {
+    let all = version(abi).map_or(BitFlags::EMPTY, AccessFs::from_all);
+    let root = (PathBuf::from("/"), BitFlags::from(AccessFs::ReadDir).bits());
+    let rule = |(at, entry): (&Path, &Entry)| (at.to_path_buf(), (rights(entry) & all).bits());
+    std::iter::once(root)
+        .chain(files.entries().map(rule))
+        .collect()
+}
+
+/// An entry and what a rule for each entry alone would grant there.
+struct Spread<'f> {
+    at: &'f Path,
+    entry: &'f Entry,
+    /// Position of the entry around it.
+    above: Option<usize>,
+    /// Its own rights and those of all around it.
+    sum: BitFlags<AccessFs>,
+    /// Nothing is there but directories of our own that lead to other entries.
+    bare: bool,
+}
+
+/// Every entry, those around it before it.
+fn spread(files: &ResolvedFiles) -> Vec<Spread<'_>> {
+    let mut entries: Vec<Spread> = Vec::new();
+    for (at, entry) in files.entries() {
+        let above = files.enclosing(at).and_then(|(above, _)| {
+            entries
+                .binary_search_by(|other| other.at.as_os_str().cmp(above.as_os_str()))
+                .ok()
+        });
+        let around = above.map(|above| &entries[above]);
+        let sum = around.map_or(BitFlags::EMPTY, |around| around.sum) | rights(entry);
+        let bare = match entry.thing {
+            Thing::Tmpfs { sealed, .. } => sealed,
+            // Where nobody could make it, nothing stands for it.
+            Thing::Hidden => !entry.over_host() && around.is_none_or(|around| around.bare),
+            _ => false,
+        };
+        entries.push(Spread {
+            at,
+            entry,
+            above,
+            sum,
+            bare,
+        });
+    }
+    entries
+}
+
+/// Is it a `/dev`?
+fn has_device(entries: &[Spread<'_>], directory: &Path) -> bool {
+    entries.iter().any(|other| {
+        matches!(other.entry.thing, Thing::Host { device: true, .. }) && within(other.at, directory)
+    })
+}
+
+/// What every entry below a directory of our own grants, of the rights to use
+/// files and devices; nothing where there is no entry.
+fn shared(entries: &[Spread<'_>], directory: &Path) -> BitFlags<AccessFs> {
+    let below = entries.iter().filter(|other| {
+        let link = matches!(other.entry.thing, Thing::Link(_));
+        !other.bare && !link && other.at != directory && within(other.at, directory)
+    });
+    below
+        .map(|other| match other.entry.thing {
+            Thing::Host { device: true, .. } | Thing::Devpts => other.sum,
+            // Its mount is nodev: there is no device this right could be for.
+            _ => other.sum | AccessFs::IoctlDev,
+        })
+        .reduce(|left, right| left & right)
+        .unwrap_or_default()
+        & make_bitflags!(AccessFs::{ReadFile | WriteFile | IoctlDev})
 }
 
 fn version(abi: u32) -> Option<ABI> {

@@ -385,9 +385,8 @@ pub struct Landlock {
 pub struct Seccomp {
     /// Classic BPF, ready to attach.
     pub program: Vec<seccompiler::sock_filter>,
-    /// One line per group of system calls with the same answer, stable order,
-    /// for `sandbox plan`.
-    pub summary: Vec<String>,
+    /// What it answers, for `sandbox plan`.
+    pub answers: seccomp::Answers,
 }
 
 /// What is executed.

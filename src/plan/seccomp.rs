@@ -13,7 +13,7 @@ pub use meaning::{ARCH, Answer, Call, Condition, Meaning, Rule, Test, Width, X32
 
 use super::{Refusal, Seccomp};
 use crate::bpf::{Checked, Data};
-use crate::policy::syscalls::{self, Standing};
+use crate::policy::syscalls::{self, Numbers, Standing};
 use crate::policy::{Network, Syscalls};
 use conditions::{Conditional, REFUSE, conditions};
 use std::borrow::Cow;
@@ -27,10 +27,17 @@ use std::collections::BTreeMap;
 /// A word that names no call and no group; a call in `allow` that no policy can
 /// allow; a filter under which the launcher could not start the program.
 pub fn resolve(syscalls: &Syscalls, network: Network, tty: bool) -> Result<Seccomp, Refusal> {
-    let (meaning, summary) = Fates::of(syscalls)?.describe(network, tty);
-    let program = compile(&meaning)?;
-    prove_startable(&program)?;
-    Ok(Seccomp { program, summary })
+    let answers = Answers {
+        fates: Fates::of(syscalls)?,
+        network,
+        tty,
+    };
+    let calls = answers.calls();
+    let program = compile::compile(calls.iter().map(|(number, call)| (*number, call)));
+    let program = program.map_err(|why| uncompiled(&why))?;
+    let checked = Checked::new(&program).map_err(|why| uncompiled(&why))?;
+    prove_startable(&checked)?;
+    Ok(Seccomp { program, answers })
 }
 
 /// What the filter for `[syscalls]` means, for those who check it.
@@ -38,7 +45,13 @@ pub fn resolve(syscalls: &Syscalls, network: Network, tty: bool) -> Result<Secco
 /// # Errors
 /// As [`resolve`], but for the last.
 pub fn meaning(syscalls: &Syscalls, network: Network, tty: bool) -> Result<Meaning, Refusal> {
-    Ok(Fates::of(syscalls)?.describe(network, tty).0)
+    let answers = Answers {
+        fates: Fates::of(syscalls)?,
+        network,
+        tty,
+    };
+    let calls = BTreeMap::from_iter(answers.calls());
+    Ok(Meaning { calls })
 }
 
 /// The program of a meaning, accepted by the kernel's rules.
@@ -46,14 +59,16 @@ pub fn meaning(syscalls: &Syscalls, network: Network, tty: bool) -> Result<Meani
 /// # Errors
 /// A program longer than the kernel takes, or rules that cannot be compiled.
 pub fn compile(meaning: &Meaning) -> Result<Vec<seccompiler::sock_filter>, Refusal> {
-    let refuse = |why: String| {
-        Refusal::new(format!(
-            "cannot compile the policy's system call filter: {why}"
-        ))
-    };
-    let program = compile::compile(meaning).map_err(|e| refuse(e.to_string()))?;
-    Checked::new(&program).map_err(|e| refuse(e.to_string()))?;
+    let calls = meaning.calls.iter().map(|(number, call)| (*number, call));
+    let program = compile::compile(calls).map_err(|why| uncompiled(&why))?;
+    Checked::new(&program).map_err(|why| uncompiled(&why))?;
     Ok(program)
+}
+
+fn uncompiled(why: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(format!(
+        "cannot compile the policy's system call filter: {why}"
+    ))
 }
 
 /// What the launcher still calls once the filter is loaded: to start the program,
@@ -62,8 +77,7 @@ const STARTING: [&str; 4] = ["execve", "write", "close", "exit_group"];
 
 /// Runs the program's answers for [`STARTING`]; whatever the arguments, each must
 /// be allowed.
-fn prove_startable(program: &[seccompiler::sock_filter]) -> Result<(), Refusal> {
-    let checked = Checked::new(program).map_err(|e| Refusal::new(e.to_string()))?;
+fn prove_startable(checked: &Checked<'_>) -> Result<(), Refusal> {
     for name in STARTING {
         let allowed = |nr: u32, fill: u64| {
             let data = Data {
@@ -86,80 +100,92 @@ fn prove_startable(program: &[seccompiler::sock_filter]) -> Result<(), Refusal> 
     Ok(())
 }
 
-/// What the lists of a policy make of a call; the greater wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What the lists of a policy make of a call.
+#[derive(Debug, Clone, Copy)]
 enum Fate {
     Allow,
     Refuse,
     Kill,
 }
 
-/// The fate of each call that has one, by number; the others stay unknown.
-struct Fates(Vec<Option<Fate>>);
+/// The calls of each fate; a call in more than one has the greatest, the others
+/// stay unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Fates {
+    allow: Numbers,
+    refuse: Numbers,
+    kill: Numbers,
+}
 
 impl Fates {
     fn of(policy: &Syscalls) -> Result<Fates, Refusal> {
         for name in &policy.allow {
             allowable(name)?;
         }
-        let mut fates = Fates(Vec::with_capacity(512));
-        for name in syscalls::REFUSED.iter().flat_map(|family| family.calls) {
-            fates.put(name, Fate::Refuse);
-        }
-        for (key, words, fate) in [
-            ("allow", &policy.allow, Fate::Allow),
-            ("deny", &policy.deny, Fate::Refuse),
-            ("kill", &policy.kill, Fate::Kill),
-        ] {
-            for word in words {
-                for name in expand(key, word)? {
-                    fates.put(name, fate);
-                }
-            }
-        }
-        Ok(fates)
+        Ok(Fates {
+            allow: numbers("allow", &policy.allow, Numbers::NONE)?,
+            refuse: numbers("deny", &policy.deny, *syscalls::refused())?,
+            kill: numbers("kill", &policy.kill, Numbers::NONE)?,
+        })
     }
 
-    /// A call that this architecture lacks has no fate.
-    fn put(&mut self, name: &str, fate: Fate) {
-        let Some(number) = syscalls::number(name) else {
-            return;
-        };
-        let at = number as usize; // a known number is below 512
-        if self.0.len() <= at {
-            self.0.resize(at + 1, None);
-        }
-        self.0[at] = self.0[at].max(Some(fate));
+    fn get(&self, number: u32) -> Option<Fate> {
+        [
+            (Fate::Kill, &self.kill),
+            (Fate::Refuse, &self.refuse),
+            (Fate::Allow, &self.allow),
+        ]
+        .into_iter()
+        .find(|(_, calls)| calls.contains(number))
+        .map(|(fate, _)| fate)
     }
+}
 
-    /// The meaning, and the words for it.
-    fn describe(&self, network: Network, tty: bool) -> (Meaning, Vec<String>) {
+/// What a filter answers; the default knows no call. The text is made only where
+/// somebody reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answers {
+    fates: Fates,
+    network: Network,
+    tty: bool,
+}
+
+impl Answers {
+    /// Every call that has a fate, in the order of the numbers.
+    fn calls(&self) -> Vec<(u32, Call)> {
         let mut calls = Vec::with_capacity(512);
+        for (name, number) in syscalls::numbers() {
+            let call = match self.fates.get(number) {
+                None => continue,
+                Some(Fate::Kill) => Call::always(Answer::Kill),
+                Some(Fate::Refuse) => Call::always(REFUSE),
+                // No second list of the calls with conditions: one that lacked a
+                // name would allow that call with any arguments.
+                Some(Fate::Allow) => conditions(name, self.network, self.tty)
+                    .map_or(Call::always(Answer::Allow), |conditional| conditional.call),
+            };
+            calls.push((number, call));
+        }
+        calls.sort_unstable_by_key(|(number, _)| *number);
+        calls
+    }
+
+    /// One line per group of system calls with the same answer, stable order.
+    pub fn lines(&self) -> Vec<String> {
         let mut lines: [Vec<Cow<str>>; 4] = Default::default();
         let [allow, conditional, refuse, kill] = &mut lines;
         for (name, number) in syscalls::numbers() {
-            let call = match self.0.get(number as usize).copied().flatten() {
-                None => continue,
-                Some(Fate::Kill) => {
-                    kill.push(name.into());
-                    Call::always(Answer::Kill)
-                }
-                Some(Fate::Refuse) => {
-                    refuse.push(name.into());
-                    Call::always(REFUSE)
-                }
-                Some(Fate::Allow) => match conditions(name, network, tty) {
-                    Some(Conditional { call, words }) => {
+            match self.fates.get(number) {
+                None => {}
+                Some(Fate::Kill) => kill.push(name.into()),
+                Some(Fate::Refuse) => refuse.push(name.into()),
+                Some(Fate::Allow) => match conditions(name, self.network, self.tty) {
+                    Some(Conditional { words, .. }) => {
                         conditional.push(format!("{name} ({words})").into());
-                        call
                     }
-                    None => {
-                        allow.push(name.into());
-                        Call::always(Answer::Allow)
-                    }
+                    None => allow.push(name.into()),
                 },
-            };
-            calls.push((number, call));
+            }
         }
         let heads = ["allow", "conditions", "errno EPERM", "kill"];
         let mut summary = Vec::new();
@@ -171,9 +197,15 @@ impl Fates {
         }
         summary.push("errno ENOSYS: every other number, and every x32 number".into());
         summary.push("kill: every call by another architecture's convention".into());
-        let calls = BTreeMap::from_iter(calls);
-        (Meaning { calls }, summary)
+        summary
     }
+}
+
+/// The calls of the words under `[syscalls] key`, and `others`.
+fn numbers(key: &str, words: &[String], others: Numbers) -> Result<Numbers, Refusal> {
+    words
+        .iter()
+        .try_fold(others, |calls, word| Ok(calls.and(&expand(key, word)?)))
 }
 
 /// Refuses a word of `allow` that no policy can allow.
@@ -189,8 +221,8 @@ fn allowable(name: &str) -> Result<(), Refusal> {
 }
 
 /// The calls of a word under `[syscalls] key`.
-fn expand(key: &str, word: &str) -> Result<Vec<&'static str>, Refusal> {
-    syscalls::expand(word).map_err(|unknown| {
+fn expand(key: &str, word: &str) -> Result<Numbers, Refusal> {
+    syscalls::expand_numbers(word).map_err(|unknown| {
         let kind = match word.starts_with('@') {
             true => "group of system calls",
             false => "system call",
@@ -313,7 +345,8 @@ mod tests {
             &[],
             &["bpf"],
         );
-        let summary = resolve(&policy, Network::None, false).unwrap().summary;
+        let summary = resolve(&policy, Network::None, false).unwrap();
+        let summary = summary.answers.lines();
         assert_eq!(summary[0], "allow: close, execve, exit_group, write");
         assert_eq!(summary[1], "conditions: clone (no namespace flags)");
         assert!(summary[2].starts_with("errno EPERM: acct, add_key, adjtimex, chroot, "));
@@ -349,7 +382,7 @@ mod tests {
                 "{network:?}: {} instructions, depth {deepest}",
                 program.len()
             );
-            assert!(program.len() <= 900, "{} instructions", program.len());
+            assert!(program.len() <= 450, "{} instructions", program.len());
             assert!(deepest <= 12, "depth {deepest}");
         }
     }

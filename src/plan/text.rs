@@ -143,7 +143,7 @@ impl Plan {
     fn seccomp(&self, f: &mut Formatter<'_>) -> Result {
         writeln!(f, "seccomp")?;
         writeln!(f, "  instructions: {}", self.seccomp.program.len())?;
-        for line in &self.seccomp.summary {
+        for line in &self.seccomp.answers.lines() {
             writeln!(f, "  {}", plain(line))?;
         }
         Ok(())

@@ -79,13 +79,11 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// Indexes the lines.
     pub fn new(name: impl Into<String>, text: &'a str) -> Source<'a> {
-        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
         Source {
             name: name.into(),
             text,
-            starts: std::iter::once(0)
-                .chain(ends.map(|(at, _)| at + 1))
-                .collect(),
+            starts: std::iter::once(0).chain(ends).collect(),
         }
     }
 

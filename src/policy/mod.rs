@@ -24,6 +24,7 @@ pub use context::Context;
 pub use error::Error;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ impl Policy {
         let around = path
             .ancestors()
             .skip(1)
-            .find_map(|above| Some((above, self.files.get(&InsidePath(above.to_owned()))?)));
+            .find_map(|above| Some((above, self.files.get(&InsidePath(above.into()))?)));
         match around {
             Some((above, rule)) => match (&rule.content, path.strip_prefix(above)) {
                 (Content::Host(source), Ok(rest)) => source.join(rest),
@@ -103,7 +104,7 @@ fn unexplained_host_network() -> Error {
 /// An absolute, normalised path inside the sandbox: no `.`, no `..`, no NUL, no
 /// doubled or trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InsidePath(PathBuf);
+pub struct InsidePath(OsString);
 
 impl InsidePath {
     /// Checks and normalises. The error is a sentence fragment such as
@@ -121,7 +122,8 @@ impl InsidePath {
         if !path.is_absolute() {
             return Err("must be absolute");
         }
-        let mut normal = PathBuf::from("/");
+        let mut normal = PathBuf::with_capacity(path.as_os_str().len());
+        normal.push("/");
         for component in path.components() {
             match component {
                 Component::RootDir | Component::CurDir => {}
@@ -130,18 +132,19 @@ impl InsidePath {
                 Component::Prefix(_) => return Err("must be a Unix path"),
             }
         }
-        Ok(InsidePath(normal))
+        // Being normal it is compared by its bytes.
+        Ok(InsidePath(normal.into_os_string()))
     }
 
     /// The path, always absolute.
     pub fn as_path(&self) -> &Path {
-        &self.0
+        Path::new(&self.0)
     }
 }
 
 impl std::fmt::Display for InsidePath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.display().fmt(f)
+        self.as_path().display().fmt(f)
     }
 }
 

@@ -6,7 +6,7 @@
 use super::place::Gone;
 use super::quote;
 use super::tree::{Entry, ResolvedFiles, Thing, contains, join};
-use crate::host::{Host, PathFact};
+use crate::host::{Host, PathFact, paths};
 use crate::plan::Refusal;
 use crate::policy::{Access, Policy};
 use std::path::{Path, PathBuf};
@@ -101,7 +101,8 @@ fn narrowed(files: &ResolvedFiles, at: &Path, entry: &Entry) -> Result<(), Refus
             else {
                 continue;
             };
-            let within = source != path && source.starts_with(path) && !other_at.starts_with(at);
+            let within =
+                source != path && paths::within(source, path) && !paths::within(other_at, at);
             let twin = other_at != at && same == Some((identity.dev, identity.ino));
             if (within || twin) && !contains(entry.access, other.access) {
                 return refuse(source, other_at, other);
@@ -120,19 +121,20 @@ fn reaching<'f>(
         let Thing::Host { source, .. } = &entry.thing else {
             return false;
         };
-        path.strip_prefix(source).is_ok_and(|rest| {
-            entry.access != Access::None
-                && files
+        entry.access != Access::None
+            && paths::rest(path, source).is_some_and(|rest| {
+                files
                     .governing(&join(at, rest))
                     .is_some_and(|(governor, _)| governor == *at)
-        })
+            })
     })
 }
 
 /// The host paths that decide what a policy file says: the file, the name in
 /// its directory, and every symbolic link on the way.
 fn policy_paths(source: &Path, host: &Host) -> Vec<PathBuf> {
-    let mut paths = vec![source.to_path_buf()];
+    // By components, for a file may have been named by `.` or doubled slashes.
+    let mut paths = vec![source.components().collect()];
     if let (Some(parent), Some(name)) = (source.parent(), source.file_name())
         && let Some(PathFact::Found(parent)) = host.paths.get(parent)
     {

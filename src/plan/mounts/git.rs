@@ -26,14 +26,18 @@ use crate::host::git::{path_line, pointer};
 use crate::host::{Found, Host, Kind, PathFact};
 use crate::plan::Refusal;
 use crate::policy::{Access, Content, FileRule, Policy, Weaken};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// The file map with the rules that git protection adds, and what was weakened.
-pub(super) fn expand(policy: &Policy, host: &Host) -> Result<(Rules, Vec<Weaken>), Refusal> {
+pub(super) fn expand<'p>(
+    policy: &'p Policy,
+    host: &Host,
+) -> Result<(Rules<'p>, Vec<Weaken>), Refusal> {
     let mut rules: Rules = policy
         .files
         .iter()
-        .map(|(at, rule)| (at.as_path().to_path_buf(), rule.clone()))
+        .map(|(at, rule)| (at.as_path().as_os_str().to_os_string(), Cow::Borrowed(rule)))
         .collect();
     let mut weakened = Vec::new();
     for (at, rule) in &policy.files {
@@ -58,15 +62,15 @@ pub(super) fn expand(policy: &Policy, host: &Host) -> Result<(Rules, Vec<Weaken>
     Ok((rules, weakened))
 }
 
-struct WorkTree<'w> {
+struct WorkTree<'w, 'p> {
     at: &'w Path,
     rule: &'w FileRule,
     tree: &'w Found,
     host: &'w Host,
-    rules: &'w mut Rules,
+    rules: &'w mut Rules<'p>,
 }
 
-impl WorkTree<'_> {
+impl WorkTree<'_, '_> {
     /// True when the protection needed `writable-git`.
     fn protect(&mut self, policy: &Policy) -> Result<bool, Refusal> {
         let dot_git = self.tree.real.join(".git");
@@ -278,7 +282,7 @@ impl WorkTree<'_> {
     /// A rule of the policy's own stays, unless it grants the writing that
     /// protection takes away.
     fn add(&mut self, at: PathBuf, source: PathBuf, access: Access) -> Result<(), Refusal> {
-        if let Some(own) = self.rules.get(&at) {
+        if let Some(own) = self.rules.get(at.as_os_str()) {
             return match own.access.writes() && !access.writes() {
                 true => Err(self.refuse(format!(
                     "rule {} allows \"{}\" at {}",
@@ -290,15 +294,15 @@ impl WorkTree<'_> {
             };
         }
         self.rules.insert(
-            at,
-            FileRule {
+            at.into_os_string(),
+            Cow::Owned(FileRule {
                 content: Content::Host(source),
                 access,
                 optional: false,
                 git: false,
                 follows: false,
                 origin: format!("{}, git = \"protect\"", self.rule.origin),
-            },
+            }),
         );
         Ok(())
     }

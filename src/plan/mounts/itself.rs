@@ -6,8 +6,11 @@
 use super::git::without_write;
 use super::place::Rules;
 use super::tree::join;
+use crate::host::normal::upwards;
 use crate::host::{Host, PathFact};
 use crate::policy::{Content, FileRule};
+use std::borrow::Cow;
+use std::path::Path;
 
 /// Adds a read-only rule wherever a writable tree contains the running executable:
 /// whoever starts it again would run what the program left there (the lesson of
@@ -19,6 +22,7 @@ pub(super) fn protect(rules: &mut Rules, host: &Host) {
     };
     let mut more = Vec::new();
     for (at, rule) in rules.iter() {
+        let at = Path::new(at);
         let Content::Host(source) = &rule.content else {
             continue;
         };
@@ -29,18 +33,18 @@ pub(super) fn protect(rules: &mut Rules, host: &Host) {
             continue;
         };
         let inside = join(at, rest);
-        let nearest = inside.ancestors().find(|above| rules.contains_key(*above));
+        let nearest = upwards(&inside).find(|above| rules.contains_key(above.as_os_str()));
         if rule.access.writes() && nearest == Some(at) && inside != *at {
             more.push((
-                inside,
-                FileRule {
+                inside.into_os_string(),
+                Cow::Owned(FileRule {
                     content: Content::Host(exe.clone()),
                     access: without_write(rule.access),
                     optional: true,
                     git: false,
                     follows: false,
                     origin: format!("{}, which contains sandbox itself", rule.origin),
-                },
+                }),
             ));
         }
     }

@@ -5,45 +5,47 @@
 
 use super::place::Rules;
 use super::tree::walk;
-use crate::host::paths::link_target;
+use crate::host::paths::{above, link_target, upwards};
 use crate::host::{Host, PathFact};
 use crate::policy::{Access, Content, FileRule};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+/// Inside path → text of the link there.
+pub(super) type Links = BTreeMap<OsString, PathBuf>;
 
 /// Links of our own: those the policy writes, and host links (`/bin` → `usr/bin`)
 /// whose target the map shows under the same name with the same access.
-pub(super) fn own_links(rules: &Rules, host: &Host) -> BTreeMap<PathBuf, PathBuf> {
-    let mut links: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+pub(super) fn own_links(rules: &Rules<'_>, host: &Host) -> Links {
+    let mut links = Links::new();
     for (at, rule) in rules {
+        let at = Path::new(at);
         let text = match &rule.content {
             Content::Symlink(text) if rule.access != Access::None => Some(text.clone()),
             Content::Host(source) if source == at => host_link(at, rule, rules, host),
             _ => None,
         };
         let Some(text) = text else { continue };
-        let parent = at
-            .parent()
-            .and_then(|parent| walk(parent, |path| links.get(path).cloned()));
+        let parent =
+            above(at).and_then(|parent| walk(parent, |path| links.get(path.as_os_str()).cloned()));
         if let (Some(parent), Some(name)) = (parent, at.file_name()) {
-            links.insert(parent.join(name), text);
+            links.insert(parent.join(name).into_os_string(), text);
         }
     }
     links
 }
 
-fn host_link(at: &Path, rule: &FileRule, rules: &Rules, host: &Host) -> Option<PathBuf> {
+fn host_link(at: &Path, rule: &FileRule, rules: &Rules<'_>, host: &Host) -> Option<PathBuf> {
     let Some(PathFact::Found(found)) = host.paths.get(at) else {
         return None;
     };
     let text = found.link.clone()?;
-    let nearest = |path: &Path| {
-        path.ancestors()
-            .find_map(|ancestor| rules.get_key_value(ancestor))
-    };
+    let nearest =
+        |path: &Path| upwards(path).find_map(|place| rules.get_key_value(place.as_os_str()));
     // Inside a bound tree the link is there already, and is not ours.
-    if let Some((_, above)) = nearest(at.parent()?)
-        && matches!(above.content, Content::Host(_) | Content::Symlink(_))
+    if let Some((_, tree)) = nearest(above(at)?)
+        && matches!(tree.content, Content::Host(_) | Content::Symlink(_))
     {
         return None;
     }
@@ -52,12 +54,13 @@ fn host_link(at: &Path, rule: &FileRule, rules: &Rules, host: &Host) -> Option<P
         return None;
     }
     let (cover_at, cover) = nearest(&found.real)?;
+    let cover_at = Path::new(cover_at);
     let Content::Host(source) = &cover.content else {
         return None;
     };
     let Some(PathFact::Found(cover_found)) = host.paths.get(source) else {
         return None;
     };
-    let same_name = source == cover_at && &cover_found.real == cover_at;
+    let same_name = source == cover_at && cover_found.real == cover_at;
     (cover_at != at && same_name && cover.access == rule.access && !rule.git).then_some(text)
 }

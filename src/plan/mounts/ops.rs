@@ -6,9 +6,11 @@
 use super::proc;
 use super::tree::{Entry, ResolvedFiles, Thing};
 use crate::host::Host;
+use crate::host::paths::upwards;
 use crate::plan::{MountAttributes, Mounts, Op};
 use crate::policy::{Access, Policy};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The root tmpfs holds mount points and a few small files; this is what it
@@ -60,7 +62,7 @@ struct Writer<'f> {
     files: &'f ResolvedFiles,
     ops: Vec<Op>,
     /// Directories already made, or already pinned.
-    made: BTreeSet<PathBuf>,
+    made: BTreeSet<OsString>,
     seals: Vec<PathBuf>,
 }
 
@@ -162,7 +164,7 @@ impl Writer<'_> {
             // is made, and can be passed through but not listed.
             if children {
                 self.lead_to(at);
-                self.made.insert(at.to_path_buf());
+                self.made.insert(at.as_os_str().to_os_string());
                 self.ops.push(Op::Directory {
                     at: at.to_path_buf(),
                     mode: 0o111,
@@ -242,16 +244,16 @@ impl Writer<'_> {
                 (base, host, pinned)
             }
         };
-        let mut between: Vec<&Path> = at
-            .ancestors()
+        let mut between: Vec<&Path> = upwards(at)
             .skip(1)
             .take_while(|ancestor| *ancestor != base)
             .collect();
         between.reverse();
         for directory in between {
-            if !self.made.insert(directory.to_path_buf()) {
+            if self.made.contains(directory.as_os_str()) {
                 continue;
             }
+            self.made.insert(directory.as_os_str().to_os_string());
             if !in_host_tree {
                 self.ops.push(Op::Directory {
                     at: directory.to_path_buf(),

@@ -8,19 +8,21 @@
 //! takes something away it says "protected if it exists" in so many words, and
 //! without it a name that the program could create is refused.
 
-use super::links::own_links;
+use super::links::{Links, own_links};
 use super::source::{check_source, host_thing, verb};
 use super::tree::{Entry, Over, ResolvedFiles, Thing, join, walk};
 use super::{errno_text, fact, quote, synthetic};
-use crate::host::paths::DEVICES;
+use crate::host::paths::{DEVICES, above, rest};
 use crate::host::{Found, Host, Kind, PathFact};
 use crate::plan::Refusal;
 use crate::policy::{Access, Content, FileRule, Policy};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The file map with what git protection adds: inside path → rule.
-pub(super) type Rules = BTreeMap<PathBuf, FileRule>;
+pub(super) type Rules<'p> = BTreeMap<OsString, Cow<'p, FileRule>>;
 
 /// A narrowing rule with nothing to narrow, in a tree that the program may not
 /// write: it holds as long as the name cannot be made another way.
@@ -39,7 +41,7 @@ const SHM_INODES: u64 = 4096;
 
 /// Every rule in its place.
 pub(super) fn place(
-    rules: &Rules,
+    rules: &Rules<'_>,
     policy: &Policy,
     host: &Host,
 ) -> Result<(ResolvedFiles, Vec<Gone>), Refusal> {
@@ -54,9 +56,10 @@ pub(super) fn place(
     // In the order of real places, so that what encloses a rule is placed first.
     let mut order = Vec::new();
     for (at, rule) in rules {
+        let at = Path::new(at);
         order.push((placer.walk_parent(at, &rule.origin)?, at, rule));
     }
-    order.sort_by(|left, right| left.0.cmp(&right.0));
+    order.sort_by(|left, right| left.0.as_os_str().cmp(right.0.as_os_str()));
     for (place, at, rule) in order {
         placer.rule(place, at, rule)?;
     }
@@ -67,10 +70,10 @@ pub(super) fn place(
 struct Placer<'p> {
     policy: &'p Policy,
     host: &'p Host,
-    links: BTreeMap<PathBuf, PathBuf>,
+    links: Links,
     files: ResolvedFiles,
     /// Which entry each place was judged to lie below.
-    parents: BTreeMap<PathBuf, Option<PathBuf>>,
+    parents: BTreeMap<OsString, Option<PathBuf>>,
     gone: Vec<Gone>,
 }
 
@@ -129,13 +132,14 @@ impl Placer<'_> {
     }
 
     fn walk_parent(&self, at: &Path, origin: &str) -> Result<PathBuf, Refusal> {
-        let parent = at.parent().unwrap_or(Path::new("/"));
-        let walked = walk(parent, |path| self.links.get(path).cloned()).ok_or_else(|| {
-            Refusal::new(format!(
-                "cannot place {} (rule {origin}): too many symbolic links",
-                quote(at)
-            ))
-        })?;
+        let parent = above(at).unwrap_or(Path::new("/"));
+        let walked =
+            walk(parent, |path| self.links.get(path.as_os_str()).cloned()).ok_or_else(|| {
+                Refusal::new(format!(
+                    "cannot place {} (rule {origin}): too many symbolic links",
+                    quote(at)
+                ))
+            })?;
         Ok(walked.join(at.file_name().unwrap_or_default()))
     }
 
@@ -148,7 +152,7 @@ impl Placer<'_> {
         Ok(Some(match &rule.content {
             Content::Nothing => Thing::Hidden,
             Content::Host(source) => {
-                if let Some(text) = self.links.get(place)
+                if let Some(text) = self.links.get(place.as_os_str())
                     && source == at
                 {
                     return Ok(Some(Thing::Link(text.clone())));
@@ -223,9 +227,9 @@ impl Placer<'_> {
         self.files
             .enclosing(place)
             .is_some_and(|(above, entry)| match &entry.thing {
-                Thing::Host { source: tree, .. } => place
-                    .strip_prefix(above)
-                    .is_ok_and(|rest| tree.join(rest) == source),
+                Thing::Host { source: tree, .. } => {
+                    rest(place, above).is_some_and(|rest| tree.join(rest) == source)
+                }
                 _ => false,
             })
     }
@@ -240,7 +244,7 @@ impl Placer<'_> {
         access: Access,
     ) -> Result<Option<(PathBuf, Option<Over>)>, Refusal> {
         let Some((above, enclosing)) = self.files.enclosing(&place) else {
-            self.parents.insert(place.clone(), None);
+            self.parents.insert(place.clone().into_os_string(), None);
             return Ok(Some((place, None)));
         };
         let above = above.to_path_buf();
@@ -259,11 +263,12 @@ impl Placer<'_> {
             _ if !enclosing.directory() => return Err(below("which is no directory")),
             Thing::Host { source, .. } => (source.clone(), enclosing.access.writes()),
             _ => {
-                self.parents.insert(place.clone(), Some(above));
+                self.parents
+                    .insert(place.clone().into_os_string(), Some(above));
                 return Ok(Some((place, None)));
             }
         };
-        let rest = place.strip_prefix(&above).unwrap_or(Path::new(""));
+        let rest = rest(&place, &above).unwrap_or(Path::new(""));
         let position = tree.join(rest);
         let found = match fact(self.host, &position)? {
             PathFact::Found(found) => found,
@@ -342,7 +347,8 @@ impl Placer<'_> {
                 }
             )));
         }
-        self.parents.insert(place.clone(), Some(above));
+        self.parents
+            .insert(place.clone().into_os_string(), Some(above));
         let over = Over {
             host: found.real.clone(),
             directory,
@@ -370,7 +376,7 @@ impl Placer<'_> {
                 quote(link)
             ))
         };
-        let rest = found.real.strip_prefix(tree).ok();
+        let rest = rest(&found.real, tree);
         let Some(rest) = rest.filter(|rest| !rest.as_os_str().is_empty()) else {
             return Err(refuse(&format!(
                 "that leads out of {}, to {}",
@@ -445,7 +451,8 @@ impl Placer<'_> {
         origin: &str,
     ) -> Result<(), Refusal> {
         let at = dev.join(name);
-        self.parents.insert(at.clone(), Some(dev.to_path_buf()));
+        self.parents
+            .insert(at.clone().into_os_string(), Some(dev.to_path_buf()));
         let entry = Entry {
             thing,
             access,
@@ -457,7 +464,7 @@ impl Placer<'_> {
     }
 
     fn insert(&mut self, place: PathBuf, entry: Entry) -> Result<(), Refusal> {
-        if let Some(before) = self.files.entries.get(&place) {
+        if let Some(before) = self.files.entries.get(place.as_os_str()) {
             if entry.implied {
                 return Ok(());
             }
@@ -470,7 +477,7 @@ impl Placer<'_> {
                 )));
             }
         }
-        self.files.entries.insert(place, entry);
+        self.files.entries.insert(place.into_os_string(), entry);
         Ok(())
     }
 
@@ -479,7 +486,10 @@ impl Placer<'_> {
     fn still_true(&self) -> Result<(), Refusal> {
         for (at, entry) in self.files.entries() {
             let now = self.files.enclosing(at).map(|(above, _)| above);
-            let then = self.parents.get(at).and_then(|above| above.as_deref());
+            let then = self
+                .parents
+                .get(at.as_os_str())
+                .and_then(|above| above.as_deref());
             if now != then {
                 return Err(Refusal::new(format!(
                     "{} (rule {}) lies, through a symbolic link, below {} which has a rule of its own",
@@ -488,7 +498,7 @@ impl Placer<'_> {
                     now.map(quote).unwrap_or_default()
                 )));
             }
-            if self.links.contains_key(at) && !matches!(entry.thing, Thing::Link(_)) {
+            if self.links.contains_key(at.as_os_str()) && !matches!(entry.thing, Thing::Link(_)) {
                 return Err(Refusal::new(format!(
                     "{} (rule {}) is also a symbolic link of another rule",
                     quote(at),

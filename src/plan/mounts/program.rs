@@ -6,7 +6,7 @@
 use super::source::{check_source, host_thing};
 use super::tree::{Entry, ResolvedFiles, Thing, join};
 use super::{errno_text, fact, quote};
-use crate::host::paths::lexical;
+use crate::host::paths::{lexical, rest};
 use crate::host::{Found, Host, Kind, PathFact};
 use crate::plan::Refusal;
 use crate::policy::Access;
@@ -72,7 +72,7 @@ pub(super) fn add(files: &mut ResolvedFiles, host: &Host, program: &OsStr) -> Re
                 ));
             }
             Thing::Host { source, .. } => {
-                let rest = place.strip_prefix(at).unwrap_or(Path::new(""));
+                let rest = rest(&place, at).unwrap_or(Path::new(""));
                 // At the source itself the facts were looked at under the
                 // rule's own text; there the exec inside gives the answer.
                 return match host.paths.get(&join(source, rest)) {
@@ -93,7 +93,7 @@ pub(super) fn add(files: &mut ResolvedFiles, host: &Host, program: &OsStr) -> Re
         ));
     }
     files.entries.insert(
-        place,
+        place.into_os_string(),
         Entry {
             thing: host_thing(found),
             access: Access::Exec,

@@ -4,6 +4,7 @@
 
 use super::quote;
 use super::tree::Thing;
+use crate::host::paths::within;
 use crate::host::{Found, Kind};
 use crate::plan::{Identity, Refusal};
 use crate::policy::Access;
@@ -44,7 +45,7 @@ pub(super) fn check_source(
         ("/dev", "the host's devices", "\"dev\""),
     ] {
         let tree = Path::new(tree);
-        if tree.starts_with(real) || (real.starts_with(tree) && found.kind != Kind::Device) {
+        if within(tree, real) || (within(real, tree) && found.kind != Kind::Device) {
             let relation = match real == tree {
                 true => "it is",
                 false if tree.starts_with(real) => "it contains",

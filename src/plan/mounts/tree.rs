@@ -2,19 +2,21 @@
 //!
 //! It answers questions about the map and changes nothing.
 
-use crate::host::paths::MAX_LINKS;
+use crate::host::paths::{MAX_LINKS, above, rest, upwards, within};
 use crate::plan::Identity;
 use crate::policy::{Access, Weaken};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 /// The file map after expansion: what the mounts put in force, and what the
 /// Landlock rules are made from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResolvedFiles {
-    /// Inside path → what stands there. No key lies below a [`Thing::Link`].
-    pub(super) entries: BTreeMap<PathBuf, Entry>,
+    /// Inside path → what stands there. No key lies below a [`Thing::Link`]. Keys
+    /// are in the order of their bytes, in which parents come before children too.
+    pub(super) entries: BTreeMap<OsString, Entry>,
     /// Weakenings that took effect.
     pub weakened: Vec<Weaken>,
 }
@@ -93,10 +95,19 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// It lies inside a host tree that is bound already.
+    pub(in crate::plan) fn over_host(&self) -> bool {
+        self.over.is_some()
+    }
+}
+
 impl ResolvedFiles {
     /// Every entry, parents before children.
     pub fn entries(&self) -> impl Iterator<Item = (&Path, &Entry)> {
-        self.entries.iter().map(|(at, entry)| (at.as_path(), entry))
+        self.entries
+            .iter()
+            .map(|(at, entry)| (Path::new(at), entry))
     }
 
     /// What may be done at `inside`; `None` where no rule covers it, so that
@@ -109,11 +120,11 @@ impl ResolvedFiles {
     /// An inside path at which the host path `host` (without symbolic links) is
     /// visible; the same path where that is one.
     pub fn visible(&self, host: &Path) -> Option<PathBuf> {
-        let mut names = self.entries.iter().filter_map(|(at, entry)| {
+        let mut names = self.entries().filter_map(|(at, entry)| {
             let Thing::Host { source, .. } = &entry.thing else {
                 return None;
             };
-            let inside = join(at, host.strip_prefix(source).ok()?);
+            let inside = join(at, rest(host, source)?);
             let (governor, _) = self.governing(&inside)?;
             (governor == at && entry.access != Access::None).then_some(inside)
         });
@@ -126,31 +137,36 @@ impl ResolvedFiles {
 
     /// The entry at `place` or nearest above it. `place` is already walked.
     pub(super) fn governing(&self, place: &Path) -> Option<(&Path, &Entry)> {
-        place.ancestors().find_map(|ancestor| {
+        upwards(place).find_map(|place| {
             self.entries
-                .get_key_value(ancestor)
-                .map(|(at, entry)| (at.as_path(), entry))
+                .get_key_value(place.as_os_str())
+                .map(|(at, entry)| (Path::new(at), entry))
         })
     }
 
     /// The nearest entry strictly above `place`.
-    pub(super) fn enclosing(&self, place: &Path) -> Option<(&Path, &Entry)> {
-        self.governing(place.parent()?)
+    pub(in crate::plan) fn enclosing(&self, place: &Path) -> Option<(&Path, &Entry)> {
+        self.governing(above(place)?)
     }
 
     /// Is there an entry strictly below `place`?
     pub(super) fn has_children(&self, place: &Path) -> bool {
         use std::ops::Bound::{Excluded, Unbounded};
+        // Those below come after `place/`; before that, `place-` and the like.
+        let mut below = place.as_os_str().to_os_string();
+        if below != "/" {
+            below.push("/");
+        }
         self.entries
-            .range::<Path, _>((Excluded(place), Unbounded))
+            .range::<OsStr, _>((Excluded(below.as_os_str()), Unbounded))
             .next()
-            .is_some_and(|(at, _)| at.starts_with(place))
+            .is_some_and(|(at, _)| within(Path::new(at), place))
     }
 
     /// `path` after following the links of our own, every component; `None` in
     /// a loop.
     pub(super) fn walk(&self, path: &Path) -> Option<PathBuf> {
-        walk(path, |at| match self.entries.get(at) {
+        walk(path, |at| match self.entries.get(at.as_os_str()) {
             Some(Entry {
                 thing: Thing::Link(text),
                 ..
@@ -163,41 +179,38 @@ impl ResolvedFiles {
 /// `path` after following the links that `link` knows; `None` after
 /// [`MAX_LINKS`] of them.
 pub(super) fn walk(path: &Path, link: impl Fn(&Path) -> Option<PathBuf>) -> Option<PathBuf> {
-    let parts = |path: &Path| -> Vec<OsString> {
-        path.components()
-            .rev()
-            .filter_map(|component| match component {
-                Component::Normal(_) | Component::ParentDir => {
-                    Some(component.as_os_str().to_os_string())
-                }
-                _ => None,
-            })
-            .collect()
-    };
-    let mut todo = parts(path);
-    let mut done = PathBuf::from("/");
+    let mut todo: Cow<Path> = Cow::Borrowed(path);
     let mut followed = 0;
-    while let Some(name) = todo.pop() {
-        if name == ".." {
-            done.pop();
-            continue;
-        }
-        done.push(name);
-        if let Some(text) = link(&done) {
-            followed += 1;
-            if followed > MAX_LINKS {
-                return None;
-            }
-            match text.is_absolute() {
-                true => done = PathBuf::from("/"),
-                false => {
+    let mut done = PathBuf::with_capacity(path.as_os_str().len());
+    done.push("/");
+    'again: loop {
+        let mut parts = todo.components();
+        while let Some(part) = parts.next() {
+            match part {
+                Component::Normal(name) => done.push(name),
+                Component::ParentDir => {
                     done.pop();
+                    continue;
                 }
+                _ => continue,
             }
-            todo.extend(parts(&text));
+            if let Some(text) = link(&done) {
+                followed += 1;
+                if followed > MAX_LINKS {
+                    return None;
+                }
+                match text.is_absolute() {
+                    true => done = PathBuf::from("/"),
+                    false => {
+                        done.pop();
+                    }
+                }
+                todo = Cow::Owned(join(&text, parts.as_path()));
+                continue 'again;
+            }
         }
+        return Some(done);
     }
-    Some(done)
 }
 
 /// `base/rest`, and `base` itself when `rest` is empty: [`Path::join`] would

@@ -15,7 +15,31 @@ pub(super) struct Conditional {
     /// The rules; EPERM (for ioctl also ENOTTY) otherwise.
     pub call: Call,
     /// What is allowed, in few words, for `sandbox plan`.
-    pub words: String,
+    pub words: Words,
+}
+
+/// Made into text only where somebody reads it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words {
+    /// How many of them.
+    pub count: Option<usize>,
+    /// The words.
+    pub text: &'static str,
+}
+
+impl From<&'static str> for Words {
+    fn from(text: &'static str) -> Words {
+        Words { count: None, text }
+    }
+}
+
+impl std::fmt::Display for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.count {
+            Some(count) => write!(f, "{count} {}", self.text),
+            None => f.write_str(self.text),
+        }
+    }
 }
 
 /// The conditions of a call; `None` where arguments do not matter.
@@ -267,7 +291,10 @@ fn prctl() -> Conditional {
     }
     Conditional {
         call: allow(rules),
-        words: format!("{} options", OPTIONS.len() + 2),
+        words: Words {
+            count: Some(OPTIONS.len() + 2),
+            text: "options",
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 //! It decides nothing about descriptors: which devices can be opened at all is
 //! for the mount tree and Landlock.
 
-use super::conditions::{Conditional, REFUSE, allow, in_list};
+use super::conditions::{Conditional, REFUSE, Words, allow, in_list};
 use super::meaning::{Answer, Condition, Rule, Test};
 use crate::policy::Network;
 
@@ -78,10 +78,10 @@ pub(super) fn ioctl(network: Network, tty: bool) -> Conditional {
         });
     }
     call.otherwise = Answer::Errno(libc::ENOTTY);
-    let words = format!(
-        "{} requests; other terminal and console requests EPERM, the rest ENOTTY",
-        requests.len()
-    );
+    let words = Words {
+        count: Some(requests.len()),
+        text: "requests; other terminal and console requests EPERM, the rest ENOTTY",
+    };
     Conditional { call, words }
 }
 

@@ -6,9 +6,12 @@
 mod groups;
 mod never;
 mod table;
+mod set;
 
 pub use groups::{DEFAULT, GROUPS, Group};
 pub use never::{Family, REFUSED, UNKNOWN};
+pub use set::Numbers;
+pub(crate) use set::{expand_numbers, refused};
 
 /// What may become of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

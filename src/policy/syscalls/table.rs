@@ -14,7 +14,7 @@ macro_rules! from_libc {
 /// Calls by name, in the order of their names.
 type List = &'static [(&'static str, u32)];
 
-fn lists() -> [List; 4] {
+const fn lists() -> [List; 4] {
     [COMMON, LEGACY, LATE, OWN]
 }
 
@@ -23,17 +23,41 @@ pub(super) fn numbers() -> impl Iterator<Item = (&'static str, u32)> {
     lists().into_iter().flatten().copied()
 }
 
-/// The number of a call. A launch asks for hundreds, so the lists are searched by
-/// halves.
-pub(super) fn number(name: &str) -> Option<u32> {
-    lists().into_iter().find_map(|list| {
-        let at = list.binary_search_by_key(&name, |(known, _)| known);
-        at.ok().map(|at| list[at].1)
-    })
+/// The number of a call. The sets of the groups are made from hundreds, so the
+/// lists are searched by halves.
+pub(super) const fn number(name: &str) -> Option<u32> {
+    let lists = lists();
+    let mut list = 0;
+    while list < lists.len() {
+        let (mut low, mut high) = (0, lists[list].len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let (known, number) = lists[list][middle];
+            match order(name.as_bytes(), known.as_bytes()) {
+                0 => return Some(number),
+                1.. => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        list += 1;
+    }
+    None
+}
+
+/// Byte by byte: negative, 0 or positive (`Ord` cannot be asked in a constant).
+const fn order(left: &[u8], right: &[u8]) -> i32 {
+    let mut at = 0;
+    while at < left.len() && at < right.len() {
+        if left[at] != right[at] {
+            return left[at] as i32 - right[at] as i32;
+        }
+        at += 1;
+    }
+    left.len() as i32 - right.len() as i32
 }
 
 /// Calls that x86_64 and aarch64 both have.
-static COMMON: List = from_libc! {
+const COMMON: List = from_libc! {
     SYS_accept SYS_accept4 SYS_acct SYS_add_key SYS_adjtimex SYS_bind SYS_bpf SYS_brk
     SYS_capget SYS_capset SYS_chdir SYS_chroot SYS_clock_adjtime SYS_clock_getres
     SYS_clock_gettime SYS_clock_nanosleep SYS_clock_settime SYS_clone SYS_clone3 SYS_close
@@ -91,7 +115,7 @@ static COMMON: List = from_libc! {
 
 /// Calls `libc` does not name yet; from 424 on, numbers are the same everywhere.
 #[rustfmt::skip]
-static LATE: List = &[
+const LATE: List = &[
     ("cachestat", 451),
     ("fchmodat2", 452),
     ("file_getattr", 468),
@@ -115,7 +139,7 @@ static LATE: List = &[
 
 /// Calls that newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
-static LEGACY: List = from_libc! {
+const LEGACY: List = from_libc! {
     SYS__sysctl SYS_access SYS_afs_syscall SYS_alarm SYS_arch_prctl SYS_chmod SYS_chown
     SYS_creat SYS_dup2 SYS_epoll_create SYS_epoll_ctl_old SYS_epoll_wait SYS_epoll_wait_old
     SYS_eventfd SYS_fork SYS_futimesat SYS_get_thread_area SYS_getdents SYS_getpgrp
@@ -129,7 +153,7 @@ static LEGACY: List = from_libc! {
 /// Calls that `libc` names on one C library or architecture only.
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
-static OWN: List = &[
+const OWN: List = &[
     ("create_module", 174),
     ("get_kernel_syms", 177),
     ("getrlimit", 97),
@@ -144,11 +168,11 @@ static OWN: List = &[
 ];
 
 #[cfg(target_arch = "aarch64")]
-static LEGACY: List = &[];
+const LEGACY: List = &[];
 
 #[cfg(target_arch = "aarch64")]
 #[rustfmt::skip]
-static OWN: List = &[
+const OWN: List = &[
     ("getrlimit", 163),
     ("io_pgetevents", 292),
     ("kexec_file_load", 294),

@@ -1,0 +1,102 @@
+//! Reads which mounts there are, and which of them show the kernel rather than files.
+//!
+//! It does not say what lies on them, or what follows from it.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+/// A mount point, and the file system type where it shows the kernel.
+pub(super) type Mount = (PathBuf, Option<&'static str>);
+
+/// File systems that show the kernel or the whole machine rather than files.
+/// A tree that contains one is never bound: the program would get host facts,
+/// devices or cgroups along with it.
+const KERNEL_FS: [&str; 21] = [
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "mqueue",
+    "nfsd",
+    "nsfs",
+    "proc",
+    "pstore",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "smackfs",
+    "sysfs",
+    "tracefs",
+];
+
+/// Every mount, from proc_pid_mountinfo(5).
+pub(super) fn mounts() -> Vec<Mount> {
+    fs::read("/proc/self/mountinfo")
+        .map(|bytes| parse_mountinfo(&bytes))
+        .unwrap_or_default()
+}
+
+fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| {
+            let mut fields = line.split(|byte| *byte == b' ');
+            let at = unescape(fields.nth(4)?);
+            fields.find(|field| *field == b"-")?;
+            let kind = fields.next()?;
+            let special = KERNEL_FS.iter().find(|known| known.as_bytes() == kind);
+            Some((at, special.copied()))
+        })
+        .collect()
+}
+
+/// Space, tab, newline and backslash stand as `\ooo` in mountinfo.
+fn unescape(field: &[u8]) -> PathBuf {
+    if !field.contains(&b'\\') {
+        return PathBuf::from(OsStr::from_bytes(field));
+    }
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let octal = (byte == b'\\' && tail.len() >= 3)
+            .then(|| std::str::from_utf8(&tail[..3]).ok())
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match octal {
+            Some(value) => {
+                plain.push(value);
+                rest = &tail[3..];
+            }
+            None => {
+                plain.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    PathBuf::from(OsString::from_vec(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mountinfo_is_read() {
+        let text = b"36 35 0:5 / /mnt/a\\040b rw - proc proc rw\n37 35 0:6 / /x rw shared:1 - ext4 /dev/y rw\nbroken\n";
+        assert_eq!(
+            parse_mountinfo(text),
+            [
+                (PathBuf::from("/mnt/a b"), Some("proc")),
+                (PathBuf::from("/x"), None),
+            ]
+        );
+    }
+}
