@@ -59,7 +59,7 @@ fn program() -> &'static PathBuf {
         }
         // Beside the copy of the binary, which is swept when this process is gone.
         let copy = support::binary().with_file_name("library-test");
-        std::fs::copy(own, &copy).unwrap();
+        support::copy_program(&own, &copy);
         std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
         copy
     })

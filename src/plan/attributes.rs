@@ -1,10 +1,12 @@
 //! Process attributes: write-xor-execute, speculation, core scheduling.
 //!
-//! A switch that the policy turns on and this kernel cannot honour is a refusal.
+//! A switch that the policy turns on and this kernel cannot honour is a refusal,
+//! but for what the policy weakens by name.
 
 use super::{Attributes, Refusal};
 use crate::host::Host;
-use crate::policy::Process;
+use crate::policy::{Policy, Weaken};
+use nix::errno::Errno;
 
 /// PR_SPEC_* of prctl(2).
 const PR_SPEC_NOT_AFFECTED: i32 = 0;
@@ -12,8 +14,12 @@ const PR_SPEC_PRCTL: i32 = 1 << 0;
 const PR_SPEC_DISABLE: i32 = 1 << 2;
 const PR_SPEC_FORCE_DISABLE: i32 = 1 << 3;
 
-/// The attributes to set.
-pub(super) fn resolve(process: &Process, host: &Host) -> Result<Attributes, Refusal> {
+/// The attributes to set, and the weakening that took effect.
+pub(super) fn resolve(
+    policy: &Policy,
+    host: &Host,
+) -> Result<(Attributes, Option<Weaken>), Refusal> {
+    let process = &policy.process;
     if process.mdwe && !host.mdwe {
         return Err(Refusal::new(
             "this kernel cannot deny memory that is writable and executable (PR_SET_MDWE, Linux 6.3)",
@@ -27,25 +33,48 @@ pub(super) fn resolve(process: &Process, host: &Host) -> Result<Attributes, Refu
         .hint("set `core-scheduling = false` in `[process]`"));
     }
     let mut speculation = [false; 2];
+    let mut weakened = None;
     if process.speculation {
         let names = ["store bypass", "indirect branches"];
         for ((wanted, state), name) in speculation.iter_mut().zip(host.speculation).zip(names) {
-            *wanted = must_be_set(state).ok_or_else(|| cannot_mitigate(name, state))?;
+            *wanted = match must_be_set(state) {
+                Some(wanted) => wanted,
+                None if accepted(policy, state) => {
+                    weakened = Some(Weaken::NoSpeculationControl);
+                    false
+                }
+                None => return Err(cannot_mitigate(name, state)),
+            };
         }
     }
-    Ok(Attributes {
+    let attributes = Attributes {
         mdwe: process.mdwe,
         speculation,
         core_scheduling: process.core_scheduling,
-    })
+    };
+    Ok((attributes, weakened))
+}
+
+/// Does the policy accept a machine without such a control? A filter around this
+/// process that hides the control is no such machine.
+fn accepted(policy: &Policy, state: i32) -> bool {
+    policy.weaken.contains_key(&Weaken::NoSpeculationControl) && !filtered(errno(state))
+}
+
+/// The errno in an answer of PR_GET_SPECULATION_CTRL that is none.
+fn errno(state: i32) -> Errno {
+    Errno::from_raw(state.checked_neg().unwrap_or_default())
+}
+
+/// EINVAL, ENODEV: the kernel or the processor has no such control (prctl(2)).
+fn filtered(errno: Errno) -> bool {
+    matches!(errno, Errno::EPERM | Errno::EACCES | Errno::ENOSYS)
 }
 
 /// The refusal for an answer of PR_GET_SPECULATION_CTRL, or its errno, negative.
 fn cannot_mitigate(name: &str, state: i32) -> Refusal {
-    use nix::errno::Errno;
-    let (answer, hint) = match Errno::from_raw(state.checked_neg().unwrap_or_default()) {
-        // EINVAL, ENODEV: the kernel or the processor has no such control (prctl(2)).
-        errno @ (Errno::EPERM | Errno::EACCES | Errno::ENOSYS) => (
+    let (answer, hint) = match errno(state) {
+        errno if filtered(errno) => (
             errno.desc().to_owned(),
             "a system call filter around this process refuses prctl (a container's profile, most often): run outside of it, or with a profile that allows it",
         ),
@@ -54,7 +83,7 @@ fn cannot_mitigate(name: &str, state: i32) -> Refusal {
                 ..0 => errno.desc().to_owned(),
                 state => format!("answered {state}"),
             },
-            "boot without `mitigations=off`, or set `speculation = \"default\"` in `[process]`",
+            "boot without `mitigations=off`, or accept it: `no-speculation-control = \"why\"` in `[weaken]`",
         ),
     };
     Refusal::new(format!(
@@ -81,6 +110,7 @@ fn must_be_set(state: i32) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Process;
 
     #[test]
     fn speculation_is_mitigated_already_mitigated_or_refused() {
@@ -103,7 +133,36 @@ mod tests {
                 ..Process::default()
             },
         ] {
-            assert!(resolve(&process, &Host::default()).is_err());
+            let policy = Policy {
+                process,
+                ..Policy::default()
+            };
+            assert!(resolve(&policy, &Host::default()).is_err());
         }
+    }
+
+    /// The tokens work where the machine has no control, and nowhere else: a filter
+    /// that hides it is refused all the same.
+    #[test]
+    fn a_machine_without_control_is_accepted_by_name_only() {
+        let host = |state| Host {
+            speculation: [3, state],
+            ..Host::default()
+        };
+        let mut policy = Policy::default();
+        policy.process.speculation = true;
+        for state in [2, -libc::EINVAL, -libc::ENODEV, -libc::EPERM] {
+            assert!(resolve(&policy, &host(state)).is_err(), "{state}");
+        }
+        let reason = String::from("an old machine");
+        policy.weaken.insert(Weaken::NoSpeculationControl, reason);
+        for state in [2, -libc::EINVAL, -libc::ENODEV] {
+            let (attributes, weakened) = resolve(&policy, &host(state)).unwrap();
+            assert_eq!(attributes.speculation, [true, false]);
+            assert_eq!(weakened, Some(Weaken::NoSpeculationControl));
+        }
+        assert!(resolve(&policy, &host(-libc::EPERM)).is_err());
+        let (attributes, weakened) = resolve(&policy, &host(3)).unwrap();
+        assert_eq!((attributes.speculation, weakened), ([true, true], None));
     }
 }

@@ -63,11 +63,10 @@ impl Plan {
         }
         let (mounts, files) = mounts::resolve(policy, host, &invocation.program)?;
         let mut weakened = network_weakened(policy)?;
-        for token in &files.weakened {
-            weakened.push((
-                *token,
-                policy.weaken.get(token).cloned().unwrap_or_default(),
-            ));
+        let (attributes, no_control) = attributes::resolve(policy, host)?;
+        for token in files.weakened.iter().copied().chain(no_control) {
+            let reason = policy.weaken.get(&token).cloned();
+            weakened.push((token, reason.unwrap_or_default()));
         }
         let landlock = landlock::resolve(&files, policy.network, host.landlock_abi);
         if landlock.is_none() {
@@ -92,7 +91,7 @@ impl Plan {
             cwd,
             env,
             limits: limits::resolve(&policy.limits, host),
-            attributes: attributes::resolve(&policy.process, host)?,
+            attributes,
             landlock,
             seccomp: seccomp::resolve(&policy.syscalls, policy.network, invocation.tty)?,
             host_program: by_path.then(|| host.cwd.join(&invocation.program)),

@@ -347,17 +347,26 @@ pub enum Weaken {
     /// may write `.git` itself, where names that do not exist yet (`commondir`)
     /// would make git read another configuration.
     WritableGit,
+    /// `no-speculation-control`: run where the processor or the kernel gives a
+    /// process no control over its speculation.
+    NoSpeculationControl,
 }
 
 impl Weaken {
     /// Every token.
-    pub const ALL: [Weaken; 3] = [Weaken::HostNetwork, Weaken::NoLandlock, Weaken::WritableGit];
+    pub const ALL: [Weaken; 4] = [
+        Weaken::HostNetwork,
+        Weaken::NoLandlock,
+        Weaken::WritableGit,
+        Weaken::NoSpeculationControl,
+    ];
     /// The key under `[weaken]`.
     pub fn name(self) -> &'static str {
         match self {
             Weaken::HostNetwork => "host-network",
             Weaken::NoLandlock => "no-landlock",
             Weaken::WritableGit => "writable-git",
+            Weaken::NoSpeculationControl => "no-speculation-control",
         }
     }
 }

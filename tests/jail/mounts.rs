@@ -149,7 +149,7 @@ fn a_set_uid_program_gains_nothing() {
     }
     let scratch = support::Scratch::new();
     let program = scratch.join("id");
-    fs::copy("/usr/bin/id", &program).unwrap();
+    support::copy_program("/usr/bin/id".as_ref(), &program);
     fs::set_permissions(&program, PermissionsExt::from_mode(0o4755)).unwrap();
     let program = program.to_str().unwrap();
     let outside = free("euid_of_a_set_uid_program", program);

@@ -92,9 +92,17 @@ fn reachable(name: &str, built: &Path) -> PathBuf {
         directory
     });
     let copy = directory.join(name);
-    fs::copy(built, &copy).unwrap();
+    copy_program(built, &copy);
     fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
     copy
+}
+
+/// Copies a program that will be executed. By another process: a test that forks
+/// while this one has the copy open for writing would make it busy (ETXTBSY) for
+/// whoever executes it first.
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
 }
 
 /// Removes what test processes that are gone have left: nothing runs at the end
