@@ -1,34 +1,18 @@
 //! Attaching a system call filter. Child-safe.
 
-use super::{Result, check};
+use super::{Errno, Result, check};
 use seccompiler::sock_filter;
 
-/// `struct sock_fprog`.
-#[repr(C)]
-struct Program {
-    len: libc::c_ushort,
-    filter: *const sock_filter,
-}
-
-/// `seccomp(2)` SET_MODE_FILTER for the calling thread. Speculation mitigations
-/// are the policy's own switch, so the filter does not force them on kernels
-/// before 5.16, where attaching one did.
+/// Attaches a filter to the calling thread (`seccomp(2)`, SET_MODE_FILTER).
 pub(crate) fn attach(program: &[sock_filter]) -> Result<()> {
-    let program = Program {
-        len: program.len() as libc::c_ushort,
-        filter: program.as_ptr(),
-    };
-    // SAFETY: `program` describes a valid slice of instructions that outlives the
-    // call; seccompiler's sock_filter has the kernel's layout (repr(C)).
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-            &raw const program,
-        )
+    use seccompiler::Error;
+    seccompiler::apply_filter(program).map_err(|error| match error {
+        Error::Prctl(error) | Error::Seccomp(error) => {
+            Errno::from_raw(error.raw_os_error().unwrap_or(libc::EINVAL))
+        }
+        // An empty program, and what only other calls of the crate answer.
+        _ => Errno::EINVAL,
     })
-    .map(drop)
 }
 
 /// Can a filter be attached at all? A null program is a fault where filters
@@ -40,8 +24,8 @@ pub(crate) fn available() -> bool {
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
             0,
-            std::ptr::null::<Program>(),
+            std::ptr::null::<libc::sock_fprog>(),
         )
     });
-    answer == Err(super::Errno::EFAULT)
+    answer == Err(Errno::EFAULT)
 }
