@@ -2,7 +2,7 @@
 //!
 //! Files such as `/proc/sys/…` are read only to explain a failure, after it.
 
-use super::Host;
+use super::{Host, NamespaceRoot};
 use crate::policy::Policy;
 use crate::sys::{landlock, process, seccomp};
 use std::collections::BTreeMap;
@@ -48,6 +48,7 @@ impl Host {
         Host {
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
+            namespace_root: namespace_root(),
             groups: nix::unistd::getgroups()
                 .unwrap_or_default()
                 .iter()
@@ -95,4 +96,47 @@ fn cpus() -> u32 {
         .filter(|cpu| set.is_set(*cpu) == Ok(true))
         .count();
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Files are read here for uid 0 only.
+fn namespace_root() -> Option<NamespaceRoot> {
+    if !nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
+    let outside = outside_of_zero(&map)?;
+    let most = std::fs::read_to_string("/proc/sys/user/max_user_namespaces").ok();
+    Some(NamespaceRoot {
+        outside,
+        max_user_namespaces: most.and_then(|text| text.trim().parse().ok()),
+    })
+}
+
+/// Who uid 0 is outside, in the words of `/proc/self/uid_map`; `None` in the first
+/// user namespace, which maps every id onto itself (user_namespaces(7)).
+fn outside_of_zero(map: &str) -> Option<u32> {
+    let mut lines = map.lines().filter_map(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let mut next = || numbers.next()?.ok();
+        Some((next()?, next()?, next()?))
+    });
+    match lines.find(|(inside, _, _)| *inside == 0) {
+        Some((0, 0, u32::MAX)) => None,
+        Some((_, outside, _)) => Some(outside),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::outside_of_zero;
+
+    #[test]
+    fn only_a_whole_map_is_the_first_namespace() {
+        assert_eq!(outside_of_zero("         0          0 4294967295\n"), None);
+        assert_eq!(outside_of_zero("0 1001 1\n"), Some(1001));
+        assert_eq!(outside_of_zero("0 0 1\n"), Some(0));
+        assert_eq!(outside_of_zero("1 100001 65535\n0 1000 1\n"), Some(1000));
+        assert_eq!(outside_of_zero("1000 1000 1\n"), None);
+    }
 }

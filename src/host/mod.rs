@@ -25,6 +25,9 @@ pub struct Host {
     pub uid: u32,
     /// Effective gid of the caller.
     pub gid: u32,
+    /// The caller is root of a user namespace, not of the machine.
+    #[serde(default)]
+    pub namespace_root: Option<NamespaceRoot>,
     /// Supplementary groups of the caller.
     #[serde(default)]
     pub groups: Vec<u32>,
@@ -70,6 +73,15 @@ impl Host {
         }
         host
     }
+}
+
+/// uid 0 of a user namespace other than the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceRoot {
+    /// Who that is in the namespace around it.
+    pub outside: u32,
+    /// `user.max_user_namespaces` here.
+    pub max_user_namespaces: Option<u64>,
 }
 
 /// What stands at a host path.

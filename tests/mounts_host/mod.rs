@@ -120,6 +120,7 @@ impl Tree {
             .map(|path| (path.clone(), self.fact(&path)))
             .collect();
         Host {
+            namespace_root: None,
             uid: 1000,
             gid: 1000,
             groups: Vec::new(),
