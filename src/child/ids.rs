@@ -19,6 +19,24 @@ pub(super) fn enter(stage: Stage<Cloned>, image: &Image) -> Result<Stage<Mapped>
     process::set_ids(uid, gid).map_err(Failure::at(Step::Ids, 1))?;
     // Changing ids made the process undumpable, and its files in /proc root's.
     process::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0).map_err(Failure::at(Step::Ids, 2))?;
+    // From here on this process waits for nothing but the parent's next word, and for
+    // the kernel, where it may wait long: for a file system that does not answer, or,
+    // while the program's process shares its memory, for that one. It cannot see the
+    // parent end then, so the kernel ends it, until `reap` watches. (The thread that
+    // cloned is in `launch` until then, so that its end is the parent's; taking the
+    // ids above would have undone this.)
+    process::prctl(
+        libc::PR_SET_PDEATHSIG,
+        libc::SIGKILL as libc::c_ulong,
+        0,
+        0,
+        0,
+    )
+    .map_err(Failure::at(Step::Ids, 8))?;
+    // It may have ended before there was a signal for it.
+    if process::is_readable(image.parent).map_err(Failure::at(Step::Ids, 8))? {
+        return Err(Failure::at(Step::Ids, 0)(Errno::EPIPE));
+    }
     // A time namespace: its offsets can be written only before the first process
     // enters, and only while the host's /proc is still visible.
     process::unshare(libc::CLONE_NEWTIME).map_err(Failure::at(Step::Ids, 3))?;

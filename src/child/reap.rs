@@ -19,6 +19,10 @@ pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
 
 fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno> {
     let control = image.control;
+    // From here on the parent is watched, whose thread that cloned may end before it.
+    // Before the descriptors are closed: that is what ends `launch`, and so may end
+    // that thread.
+    process::prctl(libc::PR_SET_PDEATHSIG, 0, 0, 0, 0)?;
     keep_only([control, ended, image.parent])?;
     let mut deadline = None;
     let mut peak_kib = 0u32;

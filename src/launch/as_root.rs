@@ -60,14 +60,21 @@ impl Identity {
     ) -> Result<T, Errno> {
         let dumpable = process::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0)?;
         let made = std::thread::scope(|scope| {
-            scope
-                .spawn(|| {
+            let made = scope.spawn(|| {
+                let make = || {
                     process::drop_groups()?;
                     process::set_ids(self.uid, self.uid)?;
                     make()
-                })
-                .join()
-                .unwrap_or(Err(Errno::EIO))
+                };
+                (process::thread(), make())
+            });
+            let (thread, made) = made.join().map_err(|_| Errno::EIO)?;
+            // A joined thread has not quite ended, and its end must not be taken for
+            // this process's by a child that asks for a signal then.
+            while process::has_thread(thread) {
+                std::thread::sleep(std::time::Duration::from_micros(20));
+            }
+            made
         });
         // The thread's change of ids made the whole process undumpable. Only what
         // was plainly dumpable (1) becomes it again: 2 is readable by root alone.

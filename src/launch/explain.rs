@@ -53,6 +53,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
         (Step::Sanitize, _) => ("close_range", "5.9"),
         (Step::Ids, 1) => ("setresuid and setresgid", "2.2"),
         (Step::Ids, 3) => ("unshare with CLONE_NEWTIME", "5.6"),
+        (Step::Ids, 7) => ("setns with CLONE_NEWTIME", "5.6"),
         (Step::Mounts, _) => (
             "the mount calls fsopen, fsconfig, fsmount, open_tree, move_mount, mount_setattr, and openat2",
             "5.12",
@@ -61,7 +62,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
         (Step::Net, 0) => ("sethostname", "2.0"),
         (Step::Net, 1) => ("setdomainname", "2.0"),
         (Step::Net, _) => ("socket and ioctl", "2.0"),
-        (Step::Payload, 1) => ("clone3", "5.5"),
+        (Step::Payload, 1) => ("clone", "2.2"),
         (Step::Payload, 2) => ("setsid", "2.0"),
         (Step::Payload, 3) => ("keyctl", "2.6"),
         (Step::Payload, 8) => ("signalfd4", "2.6.27"),
@@ -201,6 +202,7 @@ fn ids(item: usize) -> What {
         2 => "cannot become dumpable",
         3 => "cannot create the time namespace (Linux 5.6, CONFIG_TIME_NS)",
         4 | 5 => "cannot set the offsets of the time namespace",
+        8 => "cannot ask to be ended with the parent",
         _ => "cannot enter the time namespace",
     };
     (what.to_owned(), None)

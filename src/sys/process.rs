@@ -277,6 +277,32 @@ pub(crate) fn poll(fds: &mut [libc::pollfd], timeout_ns: Option<u64>) -> Result<
     }
 }
 
+/// Is there something to read, or the end of it, now? For a pidfd: has the process
+/// ended?
+pub(crate) fn is_readable(fd: i32) -> Result<bool> {
+    let mut fds = [libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    }];
+    poll(&mut fds, Some(0))?;
+    let [polled] = fds;
+    Ok(polled.revents != 0)
+}
+
+/// The calling thread's number (`gettid(2)`).
+pub(crate) fn thread() -> libc::pid_t {
+    // SAFETY: cannot fail and passes no memory.
+    unsafe { libc::syscall(libc::SYS_gettid) as libc::pid_t }
+}
+
+/// Does this process have such a thread? A thread that was joined may still be on
+/// its way out.
+pub(crate) fn has_thread(thread: libc::pid_t) -> bool {
+    // SAFETY: no memory is passed; signal 0 is never sent.
+    check(unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, 0) }).is_ok()
+}
+
 /// CLOCK_MONOTONIC, nanoseconds.
 pub(crate) fn monotonic_ns() -> u64 {
     let mut now = libc::timespec {

@@ -38,6 +38,19 @@ print('ready', flush=True)
 time.sleep(600)
 ";
 
+/// Makes a program and keeps it from being opened: who opens a file with a write
+/// lease waits for the holder (F_SETLEASE in fcntl(2)), who is told by SIGIO.
+const HOLDER: &str = r"
+import fcntl, os, shutil, signal, sys
+shutil.copy('/bin/true', sys.argv[1])
+signal.signal(signal.SIGIO, lambda *_: print('asked', flush=True))
+file = os.open(sys.argv[1], os.O_WRONLY)
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print('ready', flush=True)
+signal.alarm(30)
+while True: signal.pause()
+";
+
 #[test]
 fn sigkill_at_any_moment_leaves_nothing() {
     let scratch = Scratch::new();
@@ -84,6 +97,39 @@ fn sigkill_ends_a_tree_that_wants_to_stay() {
         child.wait().unwrap();
         gone(&marker);
     }
+}
+
+/// The program's process waits in exec for a file that does not open (as on a
+/// network file system that does not answer), and pid 1 for it to share its memory
+/// no more: neither can look after the parent.
+#[test]
+fn sigkill_while_exec_waits_for_a_file_leaves_nothing() {
+    let scratch = Scratch::new();
+    let program = scratch.directory("work").join("program");
+    let mut holder = support::ordinary("/usr/bin/python3")
+        .args(["-c", HOLDER])
+        .arg(&program)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let told = holder.stdout.as_mut().unwrap();
+    expect(told, "ready");
+    let marker = marker();
+    let mut child = support::sandbox()
+        .arg("--exec")
+        .arg(&program)
+        .arg("--")
+        .arg(&program)
+        .arg(&marker)
+        .spawn()
+        .unwrap();
+    expect(told, "asked");
+    assert_eq!(marked(&marker).len(), 3, "`sandbox`, pid 1, the program's");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    gone(&marker);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
 }
 
 #[test]
