@@ -64,7 +64,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     let (status, child_status) = socket::pair().map_err(explain::parent("make a socket"))?;
     let (control, child_control) = socket::pair().map_err(explain::parent("make a socket"))?;
     let own = own_pidfd().map_err(explain::parent("open a pidfd of this process"))?;
-    let ruleset = make_ruleset(plan)?;
+    let ruleset = make_ruleset(request)?;
     let identity = match plan.ids.outside {
         Outside::Caller { .. } => None,
         Outside::Range { first, last } => Some(as_root::Identity::claim(first, last)?),
@@ -146,14 +146,28 @@ fn namespaces(network: Network) -> libc::c_int {
     flags
 }
 
-fn make_ruleset(plan: &Plan) -> Result<Option<OwnedFd>, Refusal> {
-    let Some(landlock) = &plan.landlock else {
+/// The ruleset, so far with what the program holds open anyway: `/dev/stderr` is a
+/// link to the descriptor, and opening it is opening the file again.
+fn make_ruleset(request: &Request<'_>) -> Result<Option<OwnedFd>, Refusal> {
+    let Some(domain) = &request.plan.landlock else {
         return Ok(None);
     };
-    landlock::create_ruleset(landlock.handled_fs, landlock.handled_net, landlock.scoped)
+    let ruleset = landlock::create_ruleset(domain.handled_fs, domain.handled_net, domain.scoped)
         .and_then(fd::above_stdio)
-        .map(Some)
-        .map_err(explain::parent("make a Landlock ruleset"))
+        .map_err(explain::parent("make a Landlock ruleset"))?;
+    // A terminal of the program's own takes the place of the three.
+    let stdio = request.stdio.iter().filter(|_| request.terminal.is_none());
+    for held in stdio.chain(&request.keep) {
+        let again = fd::reopenable(*held).unwrap_or_default();
+        let rights = crate::plan::landlock::held(again) & domain.handled_fs;
+        if rights != 0 {
+            // Without this rule the program can do less, so its failure is none of
+            // the run: a memfd takes no rule, and where the kernel knows no rules
+            // the child's own, which are needed, say so.
+            let _ = landlock::add_rule(ruleset.as_raw_fd(), *held, rights);
+        }
+    }
+    Ok(Some(ruleset))
 }
 
 type Confirmed = (u64, Vec<Layer>, Option<OwnedFd>);

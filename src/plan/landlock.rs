@@ -66,6 +66,19 @@ pub fn separate(files: &ResolvedFiles, abi: u32) -> Vec<(PathBuf, u64)> {
         .collect()
 }
 
+/// The rights on a file that is open already, which may be opened again for
+/// reading and for writing.
+pub(crate) fn held((read, write): (bool, bool)) -> u64 {
+    let mut rights = BitFlags::EMPTY;
+    if read {
+        rights |= AccessFs::ReadFile;
+    }
+    if write {
+        rights |= AccessFs::WriteFile | AccessFs::Truncate;
+    }
+    rights.bits()
+}
+
 /// An entry and what a rule for each entry alone would grant there.
 struct Spread<'f> {
     at: &'f Path,

@@ -66,12 +66,14 @@ impl Context {
     /// Is the working directory the home directory, or does it contain it? The one
     /// question here that looks at the disk: a home may be named by a link.
     pub(super) fn cwd_holds_home(&self) -> bool {
-        self.home.as_ref().is_some_and(|home| {
-            home.starts_with(&self.cwd)
-                || home
-                    .canonicalize()
-                    .is_ok_and(|home| home.starts_with(&self.cwd))
-        })
+        // An empty path is the start of every other, and is no directory.
+        self.cwd.is_absolute()
+            && self.home.as_ref().is_some_and(|home| {
+                home.starts_with(&self.cwd)
+                    || home
+                        .canonicalize()
+                        .is_ok_and(|home| home.starts_with(&self.cwd))
+            })
     }
 
     fn below_cwd(&self, text: &str) -> Result<PathBuf, Unresolved> {
@@ -268,6 +270,12 @@ mod tests {
         let nobody = Context::default();
         assert!(matches!(nobody.inside("~/x"), Err(Unresolved::Unset(_))));
         assert!(matches!(nobody.inside("."), Err(Unresolved::Wrong(_))));
+        // A directory that was removed holds nobody's home.
+        let removed = Context {
+            home: Some(PathBuf::from("/home/u")),
+            ..Context::default()
+        };
+        assert!(!removed.cwd_holds_home());
     }
 
     #[test]

@@ -185,7 +185,10 @@ impl Draft {
         }
         let mut names = Vec::new();
         for (name, at) in source.strings(key, value)? {
-            values::syscall(name).map_err(|why| source.error(at, why))?;
+            values::syscall(name).map_err(|why| source.error(at.clone(), why))?;
+            if key.name == "allow" {
+                values::allowable(name).map_err(|(why, hint)| source.error(at, why).hint(hint))?;
+            }
             names.push(name);
         }
         let syscalls = &mut self.policy.syscalls;

@@ -4,6 +4,7 @@
 //! stood is the caller's to say.
 
 use super::error::quote;
+use super::syscalls::{self, Standing};
 use super::units::{parse_bytes, parse_count, parse_duration};
 use super::{Limits, Network};
 use std::time::Duration;
@@ -92,7 +93,7 @@ pub(super) fn variable_value(name: &str, value: &str) -> Result<(), String> {
     }
 }
 
-/// The shape of a system call's or group's name; what it means is the plan's.
+/// The name of a system call or a group of them.
 pub(super) fn syscall(name: &str) -> Result<(), String> {
     let bare = name.strip_prefix('@').unwrap_or(name);
     let known = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
@@ -102,7 +103,31 @@ pub(super) fn syscall(name: &str) -> Result<(), String> {
             quote(name)
         ));
     }
-    Ok(())
+    let Err(unknown) = syscalls::expand(name) else {
+        return Ok(());
+    };
+    let kind = match name.starts_with('@') {
+        true => "group of system calls",
+        false => "system call",
+    };
+    let meant = unknown
+        .suggestion
+        .map(|near| format!("; did you mean `{near}`?"));
+    let meant = meant.unwrap_or_default();
+    Err(format!("unknown {kind} {}{meant}", quote(name)))
+}
+
+/// A word of `allow` that no policy can allow: why, and what to do about it.
+pub(super) fn allowable(name: &str) -> Result<(), (String, String)> {
+    let (reason, answer) = match syscalls::standing(name) {
+        Some(Standing::Refused { reason }) => (reason, "EPERM"),
+        Some(Standing::Unknown { reason }) => (reason, "ENOSYS"),
+        Some(Standing::Allowable { .. }) | None => return Ok(()),
+    };
+    Err((
+        format!("no policy can allow {}: {reason}", quote(name)),
+        format!("remove it from `allow`; it answers {answer}"),
+    ))
 }
 
 /// Why a weakening was asked for.

@@ -172,6 +172,32 @@ pub(crate) fn is_a_place(fd: RawFd) -> Result<bool> {
     Ok(flags & libc::O_PATH != 0 || stat(fd)?.st_mode & libc::S_IFMT == libc::S_IFDIR)
 }
 
+/// May the file of `fd` be opened again, for reading and for writing, without
+/// giving more than `fd` gives already? Neither for a pipe or socket, which need no
+/// second opening; a directory or a device, where it could reach something else; a
+/// file that is only appended to, for writing; a terminal that is not this
+/// process's own, which whoever opens it could make theirs.
+pub(crate) fn reopenable(fd: RawFd) -> Result<(bool, bool)> {
+    // SAFETY: F_GETFL takes no pointer.
+    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) }.into())? as libc::c_int;
+    let stat = stat(fd)?;
+    let harmless = match stat.st_mode & libc::S_IFMT {
+        libc::S_IFREG => true,
+        libc::S_IFCHR => {
+            // SAFETY: no memory is passed.
+            let own = || unsafe { libc::tcgetsid(fd) } >= 0;
+            stat.st_rdev == libc::makedev(1, 3) || own() // `/dev/null`
+        }
+        _ => false,
+    };
+    let mode = flags & libc::O_ACCMODE;
+    let usable = harmless && flags & libc::O_PATH == 0;
+    Ok((
+        usable && (mode == libc::O_RDONLY || mode == libc::O_RDWR),
+        usable && (mode == libc::O_WRONLY || mode == libc::O_RDWR) && flags & libc::O_APPEND == 0,
+    ))
+}
+
 /// A close-on-exec copy numbered 3 or higher. Parent only (ownership).
 pub(crate) fn duplicate(fd: RawFd) -> Result<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd;

@@ -37,6 +37,48 @@ fn a_static_program() {
     );
 }
 
+/// `/dev/stdin` and its like are links to a descriptor, and opening one is opening
+/// the file again, which lies nowhere inside.
+#[test]
+fn standard_streams_by_their_names() {
+    let scratch = Scratch::new();
+    scratch.file("in", "asked\n", 0o644);
+    let script = "\"$SANDBOX\" -- /bin/sh -c 'cat /dev/stdin; cat /dev/stdin </dev/null; \
+                  echo told >/dev/stderr' <in >out 2>err; echo $?; cat out err; \
+                  \"$SANDBOX\" --fd 5 -- /bin/cat /proc/self/fd/5 5<in";
+    let mut shell = support::shell(script);
+    prints(shell.current_dir(scratch.path()), "0\nasked\ntold\nasked\n");
+}
+
+/// Opened again, a stream gives no more than it gave: what is read is not
+/// written, what is written not read, a log not emptied, a device not reached.
+#[test]
+fn standard_streams_give_no_more_by_their_names() {
+    let scratch = Scratch::new();
+    scratch.file("in", "asked\n", 0o644);
+    scratch.file("log", "kept\n", 0o666);
+    let attempts = [
+        "echo x >/proc/self/fd/0' <in",
+        "cat /proc/self/fd/1' >out",
+        "echo x >/dev/stdout' >>log",
+        "head -c1 /dev/stdin' </dev/urandom",
+        "/proc/self/fd/0' <program",
+    ];
+    for attempt in attempts {
+        let script = format!("cp /bin/true program; \"$SANDBOX\" -- /bin/sh -c '{attempt}");
+        let output = support::run(support::shell(&script).current_dir(scratch.path()));
+        let complaint = support::complaint(&output);
+        assert!(
+            complaint.contains("Permission denied"),
+            "{attempt}: {complaint}"
+        );
+    }
+    assert_eq!(
+        std::fs::read(scratch.path().join("log")).unwrap(),
+        b"kept\n"
+    );
+}
+
 #[test]
 fn bash() {
     let script = "x=(a b c); for i in \"${x[@]}\"; do echo $i; done | tac | tr a-z A-Z; \

@@ -141,7 +141,7 @@ pub static GROUPS: &[Group] = &[
         odd: &[
             ("clone", "without namespace flags: a nested user namespace would open half the kernel"),
             ("prctl", "by option: names, death signals, no_new_privs and the like"),
-            ("setrlimit", "but for core files: at 0 the kernel starts a core pattern's program on the host, at the 1 that is set it does not"),
+            ("setrlimit", "but for core files, where it does nothing: at 0 the kernel starts a core pattern's program on the host, at the 1 that is set it does not"),
             ("prlimit64", "as setrlimit; own limits only: pid 1 has the program's uid, and its limits are not the program's"),
             ("arch_prctl", "thread pointer, shadow stack and extended registers of the caller alone"),
             ("personality", "queries and PER_LINUX only: READ_IMPLIES_EXEC and ADDR_NO_RANDOMIZE undo hardening"),
