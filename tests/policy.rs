@@ -369,3 +369,24 @@ fn a_rule_without_a_source_follows_the_tree_around_it() {
         .unwrap();
     assert_eq!(source(&policy, "/work/.git/hooks"), "/srv/q/.git/hooks");
 }
+
+#[test]
+fn a_rule_inside_a_hidden_part_speaks_of_the_same_tree() {
+    let policy = parse(
+        r#"
+version = 1
+[files]
+"/w" = { from = "/home/u/p", access = "write" }
+"/w/a" = "none"
+"/w/a/b" = "read"
+"/x" = "none"
+"/x/y" = "read"
+"#,
+    );
+    let source = |at| match &policy.files[&inside(at)].content {
+        Content::Host(source) => source.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(source("/w/a/b"), Path::new("/home/u/p/a/b"));
+    assert_eq!(source("/x/y"), Path::new("/x/y"));
+}

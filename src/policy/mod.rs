@@ -76,10 +76,12 @@ impl Policy {
     /// Where the host tree around `at` has it; `at` itself where there is none.
     fn source_around(&self, at: &InsidePath) -> PathBuf {
         let path = at.as_path();
+        // What hides a part of a tree does not change whose part it is.
         let around = path
             .ancestors()
             .skip(1)
-            .find_map(|above| Some((above, self.files.get(&InsidePath(above.into()))?)));
+            .filter_map(|above| Some((above, self.files.get(&InsidePath(above.into()))?)))
+            .find(|(_, rule)| rule.content != Content::Nothing);
         match around {
             Some((above, rule)) => match (&rule.content, path.strip_prefix(above)) {
                 (Content::Host(source), Ok(rest)) => source.join(rest),
