@@ -72,6 +72,10 @@ fn etc_has_exactly_what_the_policy_names() {
     let mut expected = made.to_vec();
     for (path, name) in [
         ("/etc/alternatives", "alternatives"),
+        ("/etc/java-11-openjdk", "java-11-openjdk"),
+        ("/etc/java-17-openjdk", "java-17-openjdk"),
+        ("/etc/java-21-openjdk", "java-21-openjdk"),
+        ("/etc/java-25-openjdk", "java-25-openjdk"),
         ("/etc/ld.so.cache", "ld.so.cache"),
         ("/etc/ssl/openssl.cnf", "ssl"),
     ] {
