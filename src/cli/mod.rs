@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
+    sandbox::take_file_size_limit_as_error();
     let words: Vec<OsString> = std::env::args_os().collect();
     match act(&words) {
         Ok(code) => ExitCode::from(code),

@@ -148,6 +148,19 @@ fn a_place_that_cannot_take_the_record_is_found_before_the_run() {
     refused(&scratch, &mut shell(script), 125, "`--fd`");
 }
 
+/// SIGXFSZ would end `sandbox` without a word.
+#[test]
+fn a_caller_whose_files_may_not_grow_is_told() {
+    let scratch = Scratch::new();
+    let script = "ulimit -f 0; exec \"$SANDBOX\" --report record -- /bin/echo EXECUTED";
+    let output = support::run(shell(script).current_dir(scratch.path()));
+    let message = complaint(&output);
+    assert_eq!(support::code(&output), 125, "{message}");
+    assert!(message.contains("File too large"), "{message}");
+    assert!(output.stdout.is_empty());
+    assert!(!scratch.join("record").exists());
+}
+
 #[test]
 fn a_full_disk_leaves_an_older_record_as_it_was_and_no_new_one() {
     // A file system of one page, in a namespace of the test's own.
