@@ -1,6 +1,6 @@
-//! pid 1: keeps nothing, reaps, forwards signals, watches the clock and the
-//! parent. Its own end is the end of every process of the sandbox
-//! (pid_namespaces(7)).
+//! pid 1: keeps three descriptors and nothing else, reaps, forwards signals,
+//! watches the clock and the parent. Its own end is the end of every process of
+//! the sandbox (pid_namespaces(7)).
 
 use super::GAVE_UP;
 use crate::launch::image::Image;

@@ -55,17 +55,9 @@ pub fn resolve(
     Ok((mounts, files))
 }
 
-/// A path for a message: control characters escaped, in backticks.
+/// A path for a message.
 fn quote(path: &Path) -> String {
-    let mut text = String::from("`");
-    for character in path.to_string_lossy().chars() {
-        match character.is_control() {
-            true => text.extend(character.escape_default()),
-            false => text.push(character),
-        }
-    }
-    text.push('`');
-    text
+    crate::escape::tick(path)
 }
 
 /// The words of an errno that looking at a path can end in.

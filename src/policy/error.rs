@@ -4,6 +4,7 @@
 //! It never prints foreign text raw: whatever could move a cursor or reorder
 //! characters is escaped.
 
+use crate::escape::deceptive;
 use std::fmt;
 use std::ops::Range;
 
@@ -128,7 +129,7 @@ impl<'a> Source<'a> {
 pub(super) fn escape(text: &str) -> String {
     text.chars()
         .fold(String::with_capacity(text.len()), |mut shown, c| {
-            if harmless(c) {
+            if !deceptive(c) {
                 shown.push(c);
             } else {
                 shown.extend(c.escape_default());
@@ -144,16 +145,6 @@ pub(super) fn quote(text: &str) -> String {
         Some((end, _)) => format!("`{}…`", escape(&text[..end])),
         None => format!("`{}`", escape(text)),
     }
-}
-
-/// Neither a control character nor one of the bidirectional, zero-width and
-/// line-separating format characters.
-fn harmless(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// What of a line is shown, and how many columns stand left of the caret.
@@ -177,7 +168,7 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
         // A tab would push the caret out of its column.
         let piece = match c {
             '\t' => String::from(" "),
-            c if harmless(c) => c.to_string(),
+            c if !deceptive(c) => c.to_string(),
             c => c.escape_default().to_string(),
         };
         if first + position < target {
