@@ -54,6 +54,7 @@ mod launch;
 mod child;
 mod supervise;
 mod command;
+pub mod audit;
 mod error;
 
 pub use command::{Command, Sandbox, Stdio};

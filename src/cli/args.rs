@@ -11,6 +11,7 @@ use std::ffi::OsString;
     version,
     override_usage = "sandbox [run] [OPTIONS] [--] PROGRAM [ARG]...\n       \
                       sandbox plan [OPTIONS] [--] PROGRAM [ARG]...\n       \
+                      sandbox audit [OPTIONS]\n       \
                       sandbox check FILE...\n       \
                       sandbox policy [NAME]",
     after_help = "Sizes are whole numbers with B, KiB, MiB, GiB, kB, MB or GB; times with ms, s, m or h;\n\
@@ -39,10 +40,15 @@ pub enum Action {
     Run(Run),
     /// Print what would be done, without doing it
     Plan(Plan),
+    /// Try what a program could try under a policy, and say what is open
+    Audit(Audit),
     /// Check policy files
     Check(Check),
     /// List the built-in policies, or print one
     Policy(Policy),
+    /// The program that an audit starts inside
+    #[command(hide = true)]
+    AuditInside,
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +73,28 @@ pub struct Plan {
     pub help: Help,
     #[command(flatten)]
     pub words: Words,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Audit {
+    #[command(flatten)]
+    pub setup: Setup,
+    #[command(flatten)]
+    pub findings: Findings,
+    #[command(flatten)]
+    pub help: Help,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Findings {
+    /// Print everything as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print what is closed one by one
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 #[derive(Debug, Args)]

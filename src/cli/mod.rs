@@ -2,6 +2,7 @@
 //! It must not isolate anything itself, and uses the public API only.
 
 mod args;
+mod audit;
 mod check;
 mod failure;
 mod plan;
@@ -42,6 +43,8 @@ fn act(words: &[OsString]) -> Result<u8, Failure> {
     match cli.action {
         Some(Action::Run(run)) => run::run(&run),
         Some(Action::Plan(plan)) => plan::plan(&plan),
+        Some(Action::Audit(audit)) => audit::audit(&audit),
+        Some(Action::AuditInside) => audit::inside(),
         Some(Action::Check(check)) => check::check(&check.files),
         Some(Action::Policy(policy)) => policy::policy(policy.name.as_deref()),
         None => {

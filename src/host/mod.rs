@@ -10,6 +10,7 @@ pub(crate) mod normal;
 mod kernel;
 
 pub use kernel::resource;
+pub(crate) use mountinfo::mount_points;
 
 use crate::policy::{Content, Policy};
 

@@ -44,6 +44,11 @@ pub(super) fn mounts() -> Vec<Mount> {
         .unwrap_or_default()
 }
 
+/// Where there are mounts; empty where no procfs tells.
+pub(crate) fn mount_points() -> Vec<PathBuf> {
+    mounts().into_iter().map(|(at, _)| at).collect()
+}
+
 fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
     bytes
         .split(|byte| *byte == b'\n')

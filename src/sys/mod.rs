@@ -4,6 +4,7 @@
 //! say *child-safe* (no allocation, no lock, no panic: may be called between
 //! clone and exec) or *parent only*. They decide nothing.
 
+pub(crate) mod ask;
 pub(crate) mod clone;
 pub(crate) mod fd;
 pub(crate) mod inherited;

@@ -208,6 +208,11 @@ impl Scratch {
         self.give(name, 0o755)
     }
 
+    /// What a test made there itself becomes the ordinary user's.
+    pub fn give_away(&self, name: &str) -> PathBuf {
+        self.give(name, 0o755)
+    }
+
     fn give(&self, name: &str, mode: u32) -> PathBuf {
         let path = self.join(name);
         chown(&path, Some(uid()), root().then_some(ORDINARY)).unwrap();
