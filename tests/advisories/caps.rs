@@ -5,6 +5,7 @@ use crate::harness::{inside, outcome};
 use crate::support::{self, Scratch};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 checks! {
@@ -74,7 +75,7 @@ fn cve_2020_5291_the_binary_brings_no_privilege() {
         (-1, nix::errno::Errno::ENODATA)
     );
     // And nobody is told to give it one.
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for document in ["README.md", "SECURITY.md", "CONTRIBUTING.md"] {
         let text = fs::read_to_string(root.join(document)).unwrap();
         for advice in ["setcap", "u+s", "g+s", "chmod 4", "chmod 2", "-m 4"] {
@@ -95,25 +96,22 @@ fn cve_2020_5291_a_set_user_id_binary_refuses() {
     std::os::unix::fs::chown(&secret, Some(0), Some(0)).unwrap();
     let record = scratch.join("record.json");
     let binary = scratch.join("sandbox");
-    for give in [
-        "chmod 4755",
-        "chmod 2755",
-        "setcap cap_dac_override+ep",
-        "setcap cap_net_raw+p",
-    ] {
+    // CAP_DAC_OVERRIDE, permitted and effective; CAP_NET_RAW, permitted only.
+    let capabilities = [
+        None,
+        None,
+        Some([0x0200_0001, 1 << 1, 0, 0, 0]),
+        Some([0x0200_0000, 1 << 13, 0, 0, 0]),
+    ];
+    for (mode, capability) in [0o4755, 0o2755, 0o755, 0o755].into_iter().zip(capabilities) {
+        let give = format!("{mode:o} {capability:x?}");
         let _ = fs::remove_file(&binary);
         support::copy_program(support::binary(), &binary);
         std::os::unix::fs::chown(&binary, Some(0), Some(0)).unwrap();
-        let script = format!(
-            "PATH=$PATH:/usr/sbin:/sbin; chmod 755 {0}; {give} {0}",
-            binary.display()
-        );
-        assert!(
-            support::run(Command::new("/bin/sh").args(["-c", &script]))
-                .status
-                .success(),
-            "{give}"
-        );
+        fs::set_permissions(&binary, PermissionsExt::from_mode(mode)).unwrap();
+        if let Some(value) = capability {
+            set_capability(&binary, &value);
+        }
         for words in [
             vec![
                 "--read",
@@ -132,4 +130,14 @@ fn cve_2020_5291_a_set_user_id_binary_refuses() {
         }
     }
     assert!(!record.exists());
+}
+
+/// As setcap(8) does: a `struct vfs_cap_data` of revision 2.
+fn set_capability(file: &Path, value: &[u32; 5]) {
+    let value: Vec<u8> = value.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let path = std::ffi::CString::new(file.to_str().unwrap()).unwrap();
+    let (name, place) = (c"security.capability".as_ptr(), value.as_ptr().cast());
+    // SAFETY: both texts are NUL-terminated; pointer and length describe the value.
+    let set = unsafe { libc::setxattr(path.as_ptr(), name, place, value.len(), 0) };
+    assert_eq!(set, 0, "{:?}", nix::errno::Errno::last());
 }
