@@ -105,7 +105,7 @@ fn stress_ng_leaves_the_host_unharmed() {
         assert!([0, 2, 3, 124].contains(&code), "{code}\n{text}");
         worked.extend(with_operations(&text));
     }
-    before.is_unharmed();
+    before.expect_unharmed();
     assert!(place.listing().is_empty(), "{:?}", place.listing());
     for name in REFUSED.into_iter().filter(|name| all.contains(*name)) {
         assert!(!worked.contains(name), "{name} did something");

@@ -80,7 +80,7 @@ impl Host {
     }
 
     /// Fails and says what is not as it was.
-    pub fn is_unharmed(self) {
+    pub fn expect_unharmed(self) {
         let start = Instant::now();
         loop {
             let now = Facts::gather();
