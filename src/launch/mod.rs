@@ -275,8 +275,7 @@ fn write_maps(
         }
     };
     let write = |name: &str, text: String| {
-        write_proc(pid, name, &text)
-            .map_err(|errno| explain::map_failure(name, &std::io::Error::from(errno)))
+        write_proc(pid, name, &text).map_err(|errno| explain::map_failure(name, errno))
     };
     write("setgroups", String::from("deny"))?;
     write("gid_map", format!("{} {gid} 1\n", plan.ids.gid))?;
