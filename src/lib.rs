@@ -63,7 +63,7 @@ pub use supervise::Child;
 #[doc(hidden)]
 pub use sys::inherited::{inherited_writable_fd, is_inherited_fd};
 #[doc(hidden)]
-pub use sys::start::{stdio_closed_at_start, take_file_size_limit_as_error};
+pub use sys::start::{raised_by_its_file, stdio_closed_at_start, take_file_size_limit_as_error};
 
 /// The README's examples are compiled with the tests.
 #[cfg(doctest)]

@@ -327,13 +327,18 @@ fn probe(path: &Path) -> PathFact {
         Ok(real) => real,
         Err(error) => return absent(path, &error),
     };
+    let via = match real == path {
+        true => Vec::new(),
+        // Where somebody swaps names between two looks, the links seen need not be
+        // those that led there, and a link that leads there must not go unseen.
+        false => match links_on_the_way(path) {
+            (walked, via) if walked == real => via,
+            _ => return PathFact::Unreadable(libc::ELOOP),
+        },
+    };
     let metadata = match fs::symlink_metadata(&real) {
         Ok(metadata) => metadata,
         Err(error) => return absent(path, &error),
-    };
-    let via = match real == path {
-        true => Vec::new(),
-        false => links_on_the_way(path),
     };
     found(real, link, via, &metadata)
 }
@@ -391,9 +396,9 @@ fn nothing(error: &io::Error, nearest: impl FnOnce() -> PathBuf) -> PathFact {
     }
 }
 
-/// Every symbolic link that resolving `path` reads, each by a path whose parent
-/// has none.
-fn links_on_the_way(path: &Path) -> Vec<PathBuf> {
+/// Where `path` leads, and every symbolic link that is read on the way, each by a
+/// path whose parent has none.
+fn links_on_the_way(path: &Path) -> (PathBuf, Vec<PathBuf>) {
     let mut links = Vec::new();
     let mut done = PathBuf::from("/");
     let mut todo: Vec<OsString> = Vec::new();
@@ -424,7 +429,7 @@ fn links_on_the_way(path: &Path) -> Vec<PathBuf> {
             }
         }
     }
-    links
+    (done, links)
 }
 
 #[cfg(test)]

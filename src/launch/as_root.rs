@@ -166,8 +166,8 @@ fn user_namespace(owner: (u32, u32), uid: u32) -> Result<OwnedFd, Errno> {
 fn map_namespace(pid: libc::pid_t, owner: (u32, u32), uid: u32) -> Result<OwnedFd, Errno> {
     let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
     let (user, group) = owner;
-    std::fs::write(format!("/proc/{pid}/uid_map"), format!("{user} {uid} 1\n")).map_err(errno)?;
-    std::fs::write(format!("/proc/{pid}/gid_map"), format!("{group} {uid} 1\n")).map_err(errno)?;
+    super::write_proc(pid, "uid_map", &format!("{user} {uid} 1\n"))?;
+    super::write_proc(pid, "gid_map", &format!("{group} {uid} 1\n"))?;
     let namespace = std::fs::File::open(format!("/proc/{pid}/ns/user")).map_err(errno)?;
     Ok(namespace.into())
 }

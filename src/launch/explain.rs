@@ -136,25 +136,25 @@ fn known_switch() -> Option<String> {
 }
 
 /// An id map could not be written.
-pub(super) fn map_failure(name: &str, error: &std::io::Error) -> Refusal {
+pub(super) fn map_failure(name: &str, errno: Errno) -> Refusal {
+    let error = std::io::Error::from(errno);
     let refusal = Refusal::new(format!(
         "cannot map ids into the user namespace (`{name}`): {}",
-        reason(error)
+        errno.desc()
     ));
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => refusal.hint(namespaces_forbidden()),
+        std::io::ErrorKind::PermissionDenied => refusal.hint(known_switch().unwrap_or_else(|| {
+            String::from(
+                "user namespaces or openat2 are refused around this process: by a container's seccomp profile, a security module, or a chroot; run outside of it, or with a profile that allows them",
+            )
+        })),
         std::io::ErrorKind::NotFound => {
             refusal.hint("the new process is gone, or `/proc` is not mounted where `sandbox` runs")
         }
-        _ => refusal,
-    }
-}
-
-/// The system's words without Rust's `(os error N)`.
-fn reason(error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
+        _ => match unavailable("openat2", "5.6", errno) {
+            Some(hint) => refusal.hint(hint),
+            None => refusal,
+        },
     }
 }
 

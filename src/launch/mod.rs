@@ -17,6 +17,7 @@ use crate::sys::clone::{kill_child, own_pidfd, wait};
 use crate::sys::{Errno, fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame};
 use image::{Descriptors, Image};
+use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// What a launch needs beyond the plan.
@@ -274,10 +275,15 @@ fn write_maps(
         }
     };
     let write = |name: &str, text: String| {
-        std::fs::write(format!("/proc/{pid}/{name}"), text)
-            .map_err(|error| explain::map_failure(name, &error))
+        write_proc(pid, name, &text).map_err(|errno| explain::map_failure(name, errno))
     };
     write("setgroups", String::from("deny"))?;
     write("gid_map", format!("{} {gid} 1\n", plan.ids.gid))?;
     write("uid_map", format!("{} {uid} 1\n", plan.ids.uid))
+}
+
+/// Writes a file of a process's directory in `/proc`.
+fn write_proc(pid: libc::pid_t, name: &str, text: &str) -> Result<(), Errno> {
+    let path = CString::new(format!("{pid}/{name}")).map_err(|_| Errno::EINVAL)?;
+    fd::write_proc(&path, text.as_bytes())
 }
