@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 /// A mount point, and the file system type where it shows the kernel.
-pub(super) type Mount = (PathBuf, Option<&'static str>);
+pub type Mount = (PathBuf, Option<&'static str>);
 
 /// File systems that show the kernel or the whole machine rather than files.
 /// A tree that contains one is never bound: the program would get host facts,
@@ -44,7 +44,8 @@ pub(super) fn mounts() -> Vec<Mount> {
         .unwrap_or_default()
 }
 
-fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
+/// Every mount in the text of mountinfo; lines that are none are left out.
+pub fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
     bytes
         .split(|byte| *byte == b'\n')
         .filter_map(|line| {

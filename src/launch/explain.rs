@@ -383,6 +383,11 @@ fn interpreter(program: &Path) -> Option<String> {
     let mut head = Vec::new();
     let file = std::fs::File::open(program).ok()?;
     file.take(4096).read_to_end(&mut head).ok()?;
+    interpreter_in(&head)
+}
+
+/// The same, from the first bytes of the program, which are foreign.
+pub fn interpreter_in(head: &[u8]) -> Option<String> {
     if let Some(line) = head.strip_prefix(b"#!") {
         let line = line.split(|byte| *byte == b'\n').next()?;
         let word = line
