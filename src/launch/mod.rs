@@ -96,8 +96,8 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     )
     .map_err(|text| {
         Refusal::new(format!(
-            "an argument or variable contains a NUL byte: `{}`",
-            text.escape_debug()
+            "an argument or variable contains a NUL byte: {}",
+            crate::escape::tick(text)
         ))
     })?;
     let flags = namespaces(plan.network);
