@@ -5,9 +5,9 @@
 
 pub mod git;
 pub mod paths;
-mod mountinfo;
+pub(crate) mod mountinfo;
 pub(crate) mod normal;
-mod kernel;
+pub(crate) mod kernel;
 
 pub use kernel::resource;
 pub(crate) use mountinfo::mount_points;

@@ -96,8 +96,17 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<Pa
             }
         }
     }
-    let facts = prober.facts.into_iter();
-    facts.map(|(path, fact)| (path.into(), fact)).collect()
+    by_path(prober.facts)
+}
+
+/// The facts by path. Of two spellings of one path the plain one counts: `x/` is
+/// equal to `x`, and where `x` is a file nothing is found there.
+fn by_path(facts: BTreeMap<OsString, PathFact>) -> BTreeMap<PathBuf, PathFact> {
+    let (plain, odd): (Vec<_>, Vec<_>) = facts
+        .into_iter()
+        .map(|(path, fact)| (PathBuf::from(path), fact))
+        .partition(|(path, _)| normal(path));
+    odd.into_iter().chain(plain).collect()
 }
 
 /// Names in the host's `/proc` that are no process, sorted; a directory's name
@@ -435,6 +444,15 @@ fn links_on_the_way(path: &Path) -> (PathBuf, Vec<PathBuf>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_spelling_of_a_path_does_not_replace_its_fact() {
+        let facts = [("/a//b/", 1), ("/a/b", 2), ("/a/b/", 3), ("/a/b/.", 4)];
+        let facts = facts.map(|(path, errno)| (path.into(), PathFact::Unreadable(errno)));
+        let kept = by_path(facts.into());
+        let expected = [(PathBuf::from("/a/b"), PathFact::Unreadable(2))];
+        assert_eq!(kept, expected.into());
+    }
 
     #[test]
     fn the_text_of_a_path_is_normalised() {

@@ -212,40 +212,36 @@ fn mounts(item: usize, errno: Errno, plan: &Plan) -> What {
     let Some(op) = plan.mounts.ops.get(item) else {
         return (String::from("cannot make the new root"), None);
     };
-    let at = |path: &Path| path.display().to_string().escape_debug().to_string();
     match op {
-        Op::Directory { at: path, .. } => (format!("cannot make the directory `{}`", at(path)), None),
-        Op::File { at: path, .. } => (format!("cannot make the file `{}`", at(path)), None),
-        Op::Symlink { at: path, .. } => (format!("cannot make the link `{}`", at(path)), None),
-        Op::Tmpfs { at: path, .. } => (format!("cannot mount tmpfs on `{}`", at(path)), None),
+        Op::Directory { at: path, .. } => (format!("cannot make the directory {}", tick(path)), None),
+        Op::File { at: path, .. } => (format!("cannot make the file {}", tick(path)), None),
+        Op::Symlink { at: path, .. } => (format!("cannot make the link {}", tick(path)), None),
+        Op::Tmpfs { at: path, .. } => (format!("cannot mount tmpfs on {}", tick(path)), None),
         Op::Bind { at: path, source, .. } => {
             let hint = match errno {
                 Errno::ESTALE => Some(String::from("it was replaced while the sandbox was being prepared: try again")),
                 Errno::ELOOP => Some(String::from("a directory on its path became a symbolic link while the sandbox was being prepared: try again")),
                 _ => None,
             };
-            (format!("cannot mount `{}` on `{}`", at(source), at(path)), hint)
+            (format!("cannot mount {} on {}", tick(source), tick(path)), hint)
         }
-        Op::Pin { at: path, .. } => (format!("cannot pin `{}`", at(path)), None),
-        Op::Mask { at: path, .. } => (format!("cannot hide `{}`", at(path)), None),
-        Op::Cover { at: path, .. } => (format!("cannot cover `{}`", at(path)), None),
+        Op::Pin { at: path, .. } => (format!("cannot pin {}", tick(path)), None),
+        Op::Mask { at: path, .. } => (format!("cannot hide {}", tick(path)), None),
+        Op::Cover { at: path, .. } => (format!("cannot cover {}", tick(path)), None),
         Op::Proc { at: path, .. } => (
-            format!("cannot mount proc on `{}`", at(path)),
+            format!("cannot mount proc on {}", tick(path)),
             (errno == Errno::EPERM).then(|| String::from(
                 "the kernel allows a new procfs only where the old one is not masked: inside a container, unmask `/proc` (podman: `--security-opt unmask=/proc/*`), or drop `/proc` from `[files]`",
             )),
         ),
-        Op::Devpts { at: path } => (format!("cannot mount devpts on `{}`", at(path)), None),
-        Op::Seal { at: path } => (format!("cannot make `{}` read-only", at(path)), None),
+        Op::Devpts { at: path } => (format!("cannot mount devpts on {}", tick(path)), None),
+        Op::Seal { at: path } => (format!("cannot make {} read-only", tick(path)), None),
     }
 }
 
 fn net(item: usize, plan: &Plan) -> What {
     let what = match item {
-        0 => format!(
-            "cannot set the host name `{}`",
-            plan.hostname.escape_debug()
-        ),
+        0 => format!("cannot set the host name {}", tick(&plan.hostname)),
         1 => String::from("cannot clear the domain name"),
         _ => String::from("cannot bring up the loopback interface"),
     };
@@ -278,10 +274,7 @@ fn payload(item: usize, plan: &Plan) -> What {
         ),
         9 => (String::from("cannot set no_new_privs for pid 1"), None),
         _ => (
-            format!(
-                "cannot enter the working directory `{}`",
-                plan.cwd.display().to_string().escape_debug()
-            ),
+            format!("cannot enter the working directory {}", tick(&plan.cwd)),
             Some(String::from(
                 "no rule of the policy makes it visible, or it may not be searched: set `cwd`",
             )),
@@ -317,8 +310,7 @@ fn landlock(item: usize, plan: &Plan) -> What {
 
 /// execve failed for every candidate.
 fn cannot_execute(item: usize, errno: Errno, plan: &Plan) -> Refusal {
-    let name = plan.program.name.to_string_lossy();
-    let name = name.escape_debug();
+    let name = tick(&plan.program.name);
     let refuse = |code, message: String| Refusal {
         message,
         hint: None,
@@ -329,12 +321,12 @@ fn cannot_execute(item: usize, errno: Errno, plan: &Plan) -> Refusal {
         Errno::ENOENT if by_path => {
             let refusal = refuse(
                 126,
-                format!("cannot execute `{name}`: its interpreter does not exist in the sandbox"),
+                format!("cannot execute {name}: its interpreter does not exist in the sandbox"),
             );
             match plan.host_program.as_deref().and_then(interpreter) {
                 Some(interpreter) => refusal.hint(format!(
-                    "it asks for `{}`: install it, or make it visible with `--exec`",
-                    interpreter.escape_debug()
+                    "it asks for {}: install it, or make it visible with `--exec`",
+                    tick(interpreter)
                 )),
                 None => refusal,
             }
@@ -342,12 +334,12 @@ fn cannot_execute(item: usize, errno: Errno, plan: &Plan) -> Refusal {
         Errno::ENOENT => refuse(
             127,
             format!(
-                "program `{name}` not found in {}",
+                "program {name} not found in {}",
                 plan.program
                     .candidates
                     .iter()
                     .filter_map(|path| path.parent())
-                    .map(|path| format!("`{}`", path.display().to_string().escape_debug()))
+                    .map(tick)
                     .collect::<Vec<_>>()
                     .join(", ")
             ),
@@ -358,10 +350,10 @@ fn cannot_execute(item: usize, errno: Errno, plan: &Plan) -> Refusal {
                 .program
                 .candidates
                 .get(item)
-                .map_or_else(|| name.to_string(), |path| path.display().to_string());
+                .map_or(name, tick);
             let refusal = refuse(
                 126,
-                format!("cannot execute `{}`: {}", path.escape_debug(), errno.desc()),
+                format!("cannot execute {path}: {}", errno.desc()),
             );
             match errno {
                 Errno::ENOEXEC => refusal.hint(
@@ -383,6 +375,11 @@ fn interpreter(program: &Path) -> Option<String> {
     let mut head = Vec::new();
     let file = std::fs::File::open(program).ok()?;
     file.take(4096).read_to_end(&mut head).ok()?;
+    interpreter_in(&head)
+}
+
+/// The same, from the first bytes of the program, which are foreign.
+pub fn interpreter_in(head: &[u8]) -> Option<String> {
     if let Some(line) = head.strip_prefix(b"#!") {
         let line = line.split(|byte| *byte == b'\n').next()?;
         let word = line

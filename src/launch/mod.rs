@@ -7,7 +7,8 @@
 pub(crate) mod image;
 mod as_root;
 mod clone;
-mod explain;
+pub(crate) mod explain;
+pub(crate) mod progress;
 
 use crate::plan::{Outside, Plan, Refusal};
 use crate::policy::Network;
@@ -17,6 +18,7 @@ use crate::sys::clone::{kill_child, own_pidfd, wait};
 use crate::sys::{Errno, fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame};
 use image::{Descriptors, Image};
+use progress::Progress;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -95,8 +97,8 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     )
     .map_err(|text| {
         Refusal::new(format!(
-            "an argument or variable contains a NUL byte: `{}`",
-            text.escape_debug()
+            "an argument or variable contains a NUL byte: {}",
+            crate::escape::tick(text)
         ))
     })?;
     let flags = namespaces(plan.network);
@@ -190,10 +192,7 @@ fn accompany(
         explain::layer(Step::Cgroup, 0, plan),
         explain::ids_layer(plan, identity.map(as_root::Identity::uid)),
     ];
-    let mut expected = Step::ALL
-        .iter()
-        .copied()
-        .filter(|step| *step > Step::Ids && *step < Step::Exec);
+    let mut progress = Progress::new(plan);
     loop {
         let mut buffer = [0; FRAME_BYTES + 1];
         let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, true)
@@ -201,30 +200,11 @@ fn accompany(
         if bytes == 0 {
             break;
         }
-        match buffer.get(..bytes).and_then(Frame::decode) {
-            Some(Frame::Done { step, item }) if expected.next() == Some(step) => {
-                layers.push(explain::layer(step, item, plan));
-            }
-            Some(Frame::Failed { step, item, errno }) => {
-                return Err(explain::failure(
-                    step,
-                    item as usize,
-                    Errno::from_raw(errno),
-                    plan,
-                ));
-            }
-            _ => return Err(Refusal::new("the new process sent what no step sends")),
-        }
+        layers.push(progress.hear(buffer.get(..bytes).unwrap_or_default())?);
     }
-    if let Some(missing) = expected.next() {
-        return Err(Refusal::new(format!(
-            "the new process ended without a word before step {}",
-            missing.name()
-        ))
-        .hint("the kernel may have killed it for lack of memory: see `dmesg`"));
-    }
+    let executed = progress.end()?;
     let started_ns = process::monotonic_ns();
-    layers.push(explain::layer(Step::Exec, 0, plan));
+    layers.push(executed);
     let master = receive_master(birth, plan)?;
     // A pid 1 that is gone already is the supervisor's to find out.
     let _ = socket::send(birth.control.as_raw_fd(), &Frame::Started.encode());
@@ -236,15 +216,8 @@ fn accompany(
 fn last_words(birth: &Birth, plan: &Plan) -> Option<Refusal> {
     let mut buffer = [0; FRAME_BYTES + 1];
     let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, false).ok()?;
-    match buffer.get(..bytes).and_then(Frame::decode) {
-        Some(Frame::Failed { step, item, errno }) => Some(explain::failure(
-            step,
-            item as usize,
-            Errno::from_raw(errno),
-            plan,
-        )),
-        _ => None,
-    }
+    let frame = buffer.get(..bytes).and_then(Frame::decode)?;
+    progress::failure(frame, plan)
 }
 
 /// The pty's other end, which came before the program was executed.

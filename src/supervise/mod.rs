@@ -4,6 +4,7 @@
 //! It decides nothing about isolation; ending the control socket is enough to end
 //! the sandbox.
 
+pub(crate) mod facts;
 mod flow;
 mod relay;
 mod signals;
@@ -15,6 +16,7 @@ use crate::plan::{Plan, Refusal};
 use crate::report::{Exit, KilledBy, Output, Report, Weakened};
 use crate::sys::{Errno, clone, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
+use facts::Facts;
 use flow::Wanted;
 use relay::Relay;
 use signals::Signals;
@@ -41,16 +43,6 @@ pub struct Child {
 
 /// How long after the wall-time limit pid 1 may be late.
 const WALL_GRACE: Duration = Duration::from_millis(500);
-
-/// What has been learnt so far.
-#[derive(Default)]
-struct Facts {
-    status: Option<i32>,
-    peak_kib: u32,
-    killed_by: Option<KilledBy>,
-    /// The program may have ended before anybody saw that it wrote too much.
-    output_limit_passed: bool,
-}
 
 /// The pipes and descriptors of the parent's side.
 #[derive(Default)]
@@ -235,19 +227,7 @@ impl Child {
             Err(Errno::EAGAIN | Errno::ECONNRESET) => return Ok(true),
             Err(errno) => return Err(errno),
         };
-        match buffer.get(..bytes).and_then(Frame::decode) {
-            Some(Frame::Exited { status }) => {
-                self.facts.status = Some(status);
-                // A pid 1 that was killed says nothing: the program ended before the
-                // caller's wish arrived.
-                if self.facts.killed_by == Some(KilledBy::Cancel) {
-                    self.facts.killed_by = None;
-                }
-            }
-            Some(Frame::Peak { kib }) => self.facts.peak_kib = kib,
-            Some(Frame::OutOfTime) => self.blame(KilledBy::Wall),
-            _ => return Err(Errno::EPROTO),
-        }
+        self.facts.hear(buffer.get(..bytes).unwrap_or_default())?;
         Ok(true)
     }
 
@@ -256,15 +236,8 @@ impl Child {
         if !self.reaped {
             clone::kill_child(self.launched.pid, &self.launched.pidfd)?;
         }
-        self.blame(by);
+        self.facts.blame(by);
         Ok(())
-    }
-
-    /// The first cause wins; a program that had already ended was not killed.
-    fn blame(&mut self, by: KilledBy) {
-        if self.facts.killed_by.is_none() && self.facts.status.is_none() {
-            self.facts.killed_by = Some(by);
-        }
     }
 
     /// Reaps pid 1, which ends only after everything else inside has.
@@ -280,7 +253,7 @@ impl Child {
             0 => u64::try_from(ended.usage.ru_maxrss).unwrap_or(0),
             kib => u64::from(kib),
         };
-        let exit = exit(self.facts.status);
+        let exit = self.facts.exit();
         let killed_by = self
             .facts
             .killed_by
@@ -377,24 +350,6 @@ fn send_signal(control: &OwnedFd, number: i32) -> Result<(), Errno> {
         // Already over; the report will say how.
         Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
         other => other,
-    }
-}
-
-fn exit(status: Option<i32>) -> Exit {
-    // Without a word from pid 1 everything was killed.
-    let status = status.unwrap_or(libc::SIGKILL);
-    if libc::WIFEXITED(status) {
-        Exit {
-            code: u8::try_from(libc::WEXITSTATUS(status)).ok(),
-            signal: None,
-            core: false,
-        }
-    } else {
-        Exit {
-            code: None,
-            signal: u8::try_from(libc::WTERMSIG(status)).ok(),
-            core: libc::WCOREDUMP(status),
-        }
     }
 }
 
