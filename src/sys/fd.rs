@@ -3,7 +3,7 @@
 //! Raw numbers, because between clone and exec ownership is the plan's and not
 //! the type system's.
 
-use super::{Result, check};
+use super::{Result, check, uninterrupted};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::Mode;
 use std::ffi::CStr;
@@ -30,13 +30,13 @@ pub(crate) fn open_read_write(dir: RawFd, path: &CStr) -> Result<RawFd> {
 /// `/proc/self` is a link, and meant to be.
 pub(crate) fn open_write(path: &CStr) -> Result<RawFd> {
     let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-    nix::fcntl::open(path, flags, Mode::empty()).map(IntoRawFd::into_raw_fd)
+    uninterrupted(|| nix::fcntl::open(path, flags, Mode::empty())).map(IntoRawFd::into_raw_fd)
 }
 
 /// As [`open_write`], for reading.
 pub(crate) fn open_read(path: &CStr) -> Result<RawFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-    nix::fcntl::open(path, flags, Mode::empty()).map(IntoRawFd::into_raw_fd)
+    uninterrupted(|| nix::fcntl::open(path, flags, Mode::empty())).map(IntoRawFd::into_raw_fd)
 }
 
 fn open(dir: RawFd, path: &CStr, flags: OFlag, mode: u32, beneath: bool) -> Result<RawFd> {
