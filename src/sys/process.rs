@@ -233,6 +233,23 @@ pub(crate) fn set_signal_mask(mask: u64) -> Result<u64> {
     Ok(old)
 }
 
+/// Blocks these signals as well; the mask before. Raw, because nix's wrapper takes the
+/// error of pthread_sigmask(3), which is no −1, for success.
+pub(crate) fn block_signals(mask: u64) -> Result<u64> {
+    let mut old = 0u64;
+    // SAFETY: both pointers are to 8-byte masks, the size given.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_BLOCK,
+            &raw const mask,
+            &raw mut old,
+            8,
+        )
+    })?;
+    Ok(old)
+}
+
 /// A signalfd for one signal, which must be blocked.
 pub(crate) fn signal_descriptor(signal: i32) -> Result<i32> {
     let mask: u64 = 1 << (signal - 1);
