@@ -191,11 +191,6 @@ impl Child {
             let left = backstop
                 .filter(|_| alive)
                 .map(|at| at.saturating_sub(process::monotonic_ns()));
-            if left == Some(0) {
-                self.end(KilledBy::Wall)?;
-                backstop = None;
-                continue;
-            }
             process::poll(&mut fds, if waiting { left } else { Some(0) })?;
             let ready = |(fd, events): Wanted| {
                 fds.iter()
@@ -229,6 +224,11 @@ impl Child {
             }
             if alive && over {
                 self.end(KilledBy::Output)?;
+            }
+            // A caller may have come late: what pid 1 has said counts first.
+            if left == Some(0) && !ready(control) {
+                self.end(KilledBy::Wall)?;
+                backstop = None;
             }
             if alive && ready(control) {
                 alive = self.hear()?;
