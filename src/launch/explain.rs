@@ -50,7 +50,9 @@ fn unavailable(calls: &str, since: &str, errno: Errno) -> Option<String> {
 /// The calls of a step, and the kernel version that has them all.
 fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
     match (step, item) {
-        (Step::Sanitize, _) => ("close_range", "5.9"),
+        (_, child::ITEM_UNSAID) => ("write", "1.0"),
+        (Step::Sanitize, 0) => ("close_range", "5.9"),
+        (Step::Sanitize, _) => ("rt_sigaction and umask", "2.2"),
         (Step::Ids, 1) => ("setresuid and setresgid", "2.2"),
         (Step::Ids, 3) => ("unshare with CLONE_NEWTIME", "5.6"),
         (Step::Ids, 7) => ("setns with CLONE_NEWTIME", "5.6"),
@@ -66,6 +68,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
         (Step::Payload, 2) => ("setsid", "2.0"),
         (Step::Payload, 3) => ("keyctl", "2.6"),
         (Step::Payload, 8) => ("signalfd4", "2.6.27"),
+        (Step::Payload, 10) => ("umask", "2.0"),
         (Step::Limits, item) if item < child::ITEM_MDWE => ("prlimit64", "2.6.36"),
         (Step::Caps, _) => (
             "capset, and prctl for securebits and capability sets",
@@ -164,7 +167,11 @@ pub(super) fn failure(step: Step, item: usize, errno: Errno, plan: &Plan) -> Ref
         return cannot_execute(item, errno, plan);
     }
     let (what, hint) = match step {
-        Step::Sanitize => (String::from("cannot close inherited descriptors"), None),
+        _ if item == child::ITEM_UNSAID => (
+            String::from("the new process cannot report to its parent"),
+            None,
+        ),
+        Step::Sanitize => (sanitize(item).to_owned(), None),
         Step::Ids => ids(item),
         Step::Mounts => mounts(item, errno, plan),
         Step::Root => (String::from("cannot make the new root the root"), None),
@@ -194,6 +201,14 @@ pub(super) fn failure(step: Step, item: usize, errno: Errno, plan: &Plan) -> Ref
 }
 
 type What = (String, Option<String>);
+
+fn sanitize(item: usize) -> &'static str {
+    match item {
+        0 => "cannot close inherited descriptors",
+        1 => "cannot reset what signals do",
+        _ => "cannot set the umask",
+    }
+}
 
 fn ids(item: usize) -> What {
     let what = match item {
@@ -273,6 +288,7 @@ fn payload(item: usize, plan: &Plan) -> What {
             None,
         ),
         9 => (String::from("cannot set no_new_privs for pid 1"), None),
+        10 => (String::from("cannot set the program's umask"), None),
         _ => (
             format!("cannot enter the working directory {}", tick(&plan.cwd)),
             Some(String::from(

@@ -14,7 +14,7 @@ use crate::plan::{Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
 use crate::step::Step;
-use crate::sys::clone::{kill_child, own_pidfd, wait};
+use crate::sys::clone::own_pidfd;
 use crate::sys::{Errno, fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame};
 use image::{Descriptors, Image};
@@ -54,8 +54,7 @@ pub(crate) struct Launched {
 
 /// What the parent holds while the child prepares.
 struct Birth {
-    pid: libc::pid_t,
-    pidfd: OwnedFd,
+    born: clone::Born,
     control: OwnedFd,
     status: OwnedFd,
 }
@@ -102,7 +101,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         ))
     })?;
     let flags = namespaces(plan.network);
-    let (pid, pidfd) = match &identity {
+    let born = match &identity {
         None => clone::launcher(&image, flags),
         Some(identity) => identity.during(|| clone::launcher(&image, flags)),
     }
@@ -110,28 +109,23 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     // Copies here would keep the child's ends open after it is gone.
     drop((child_status, child_control, own, ruleset, trees));
     let birth = Birth {
-        pid,
-        pidfd,
+        born,
         control,
         status,
     };
-    match accompany(&birth, plan, identity.as_ref()) {
-        Ok((started_ns, layers, master)) => Ok(Launched {
-            pid: birth.pid,
-            pidfd: birth.pidfd,
-            control: birth.control,
-            started_ns,
-            layers,
-            master,
-            _host_id: identity,
-        }),
-        Err(refusal) => {
-            // Nothing may go on half prepared.
-            let _ = kill_child(birth.pid, &birth.pidfd);
-            let _ = wait(birth.pid, true);
-            Err(refusal)
-        }
-    }
+    // On an error `born` is dropped: nothing may go on half prepared.
+    let (started_ns, layers, master) = accompany(&birth, plan, identity.as_ref())?;
+    let gone = || Refusal::new("the new process is gone");
+    let (pid, pidfd) = birth.born.keep().ok_or_else(gone)?;
+    Ok(Launched {
+        pid,
+        pidfd,
+        control: birth.control,
+        started_ns,
+        layers,
+        master,
+        _host_id: identity,
+    })
 }
 
 /// Every namespace at once; the time namespace is entered later, by the program's
@@ -181,7 +175,7 @@ fn accompany(
     plan: &Plan,
     identity: Option<&as_root::Identity>,
 ) -> Result<Confirmed, Refusal> {
-    write_maps(birth.pid, plan, identity)
+    write_maps(birth.born.pid(), plan, identity)
         .and_then(|()| {
             socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
                 .map_err(explain::parent("speak to the new process"))
@@ -206,9 +200,12 @@ fn accompany(
     let started_ns = process::monotonic_ns();
     layers.push(executed);
     let master = receive_master(birth, plan)?;
-    // A pid 1 that is gone already is the supervisor's to find out.
-    let _ = socket::send(birth.control.as_raw_fd(), &Frame::Started.encode());
-    Ok((started_ns, layers, master))
+    match socket::send(birth.control.as_raw_fd(), &Frame::Started.encode()) {
+        // A pid 1 that is gone already is the supervisor's to find out.
+        Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok((started_ns, layers, master)),
+        // One that was not told keeps no wall-time limit.
+        Err(errno) => Err(explain::parent("speak to the new process")(errno)),
+    }
 }
 
 /// Why the new process ended before its ids were mapped, when it did and said so:

@@ -44,6 +44,28 @@ pub struct Child {
 /// How long after the wall-time limit pid 1 may be late.
 const WALL_GRACE: Duration = Duration::from_millis(500);
 
+/// Why the run was not watched to its end.
+struct Lost {
+    what: &'static str,
+    errno: Errno,
+}
+
+impl Lost {
+    /// Counted output and a terminal go through this process: what is lost here the
+    /// program takes for written, or never gets to read.
+    fn bytes(errno: Errno) -> Lost {
+        let what = "pass on what the program reads and writes";
+        Lost { what, errno }
+    }
+}
+
+impl From<Errno> for Lost {
+    fn from(errno: Errno) -> Lost {
+        let what = "watch the sandbox";
+        Lost { what, errno }
+    }
+}
+
 /// The pipes and descriptors of the parent's side.
 #[derive(Default)]
 pub(crate) struct Ends {
@@ -126,13 +148,13 @@ impl Child {
         if let Some(terminal) = self.terminal.take() {
             terminal.restore();
         }
-        watched.map_err(|errno| failed("watch the sandbox", errno))?;
+        watched.map_err(|lost| failed(lost.what, lost.errno))?;
         report.map_err(|errno| failed("learn how the program ended", errno))
     }
 
     /// Moves data and obeys until pid 1 is gone, which is when the control socket
     /// ends, and what the program wrote is where it should go.
-    fn poll_until_end(&mut self, signals: Option<&Signals>) -> Result<(), Errno> {
+    fn poll_until_end(&mut self, signals: Option<&Signals>) -> Result<(), Lost> {
         let mut fds: Vec<libc::pollfd> = Vec::with_capacity(8);
         // pid 1 keeps the limit. Should something inside keep pid 1 from running,
         // this side, which nothing inside can slow down, ends it all the same.
@@ -161,11 +183,6 @@ impl Child {
             let left = backstop
                 .filter(|_| alive)
                 .map(|at| at.saturating_sub(process::monotonic_ns()));
-            if left == Some(0) {
-                self.end(KilledBy::Wall)?;
-                backstop = None;
-                continue;
-            }
             process::poll(&mut fds, if waiting { left } else { Some(0) })?;
             let ready = |(fd, events): Wanted| {
                 fds.iter()
@@ -189,16 +206,21 @@ impl Child {
             }
             let mut over = false;
             if let Some(relay) = &mut self.relay {
-                over |= relay.pump(ready);
+                over |= relay.pump(ready).map_err(Lost::bytes)?;
             }
             if let Some(terminal) = &mut self.terminal {
-                over |= terminal.pump(ready);
+                over |= terminal.pump(ready).map_err(Lost::bytes)?;
             }
             if over {
                 self.facts.output_limit_passed = true;
             }
             if alive && over {
                 self.end(KilledBy::Output)?;
+            }
+            // A caller may have come late: what pid 1 has said counts first.
+            if left == Some(0) && !ready(control) {
+                self.end(KilledBy::Wall)?;
+                backstop = None;
             }
             if alive && ready(control) {
                 alive = self.hear()?;

@@ -3,7 +3,7 @@
 //! Raw numbers, because between clone and exec ownership is the plan's and not
 //! the type system's.
 
-use super::{Result, check};
+use super::{Result, check, uninterrupted};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::Mode;
 use std::ffi::CStr;
@@ -71,7 +71,7 @@ fn is_procfs(fd: RawFd) -> Result<bool> {
 /// `/proc/self` is a link, and meant to be, and so are those to namespaces.
 pub(crate) fn open_read(path: &CStr) -> Result<RawFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-    nix::fcntl::open(path, flags, Mode::empty()).map(IntoRawFd::into_raw_fd)
+    uninterrupted(|| nix::fcntl::open(path, flags, Mode::empty())).map(IntoRawFd::into_raw_fd)
 }
 
 fn open(dir: RawFd, path: &CStr, flags: OFlag, mode: u32, beneath: bool) -> Result<RawFd> {

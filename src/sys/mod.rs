@@ -21,6 +21,18 @@ pub(crate) use nix::errno::Errno;
 /// Result of a call.
 pub(crate) type Result<T> = std::result::Result<T, Errno>;
 
+/// Makes the call again for as long as a signal interrupts it: the caller may have
+/// handlers without SA_RESTART, and a process that is stopped and goes on again is
+/// interrupted as well (signal(7)). Child-safe.
+fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
 /// Turns a raw return value into a result; reads `errno` on −1.
 fn check(value: libc::c_long) -> Result<libc::c_long> {
     if value < 0 {
