@@ -112,8 +112,14 @@ fn by_path(facts: BTreeMap<OsString, PathFact>) -> BTreeMap<PathBuf, PathFact> {
 /// Names in the host's `/proc` that are no process, sorted; a directory's name
 /// ends in `/`. Empty where `/proc` cannot be listed.
 pub fn proc_entries() -> Vec<String> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
+    let entries = loop {
+        match fs::read_dir("/proc") {
+            Ok(entries) => break entries,
+            // Of all that the standard library opens, only a directory is not
+            // opened again by itself.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Vec::new(),
+        }
     };
     let mut names: Vec<String> = entries
         .flatten()

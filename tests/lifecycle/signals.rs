@@ -11,6 +11,17 @@ fn send(child: &Child, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
 }
 
+/// Waits until `sandbox` takes its signals, which is a moment after the program
+/// runs: before, they are its own.
+fn takes_signals(child: &Child) {
+    until("signals are taken", || {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+        let blocked = u64::from_str_radix(blocked.unwrap().trim(), 16).unwrap();
+        blocked & 1 << (Signal::SIGTERM as u32 - 1) != 0
+    });
+}
+
 /// State of a process: `R`, `S`, `T` and so on (proc_pid_stat(5)).
 fn state(pid: u32) -> char {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -38,8 +49,7 @@ fn a_trap_inside_sees_the_signal() {
             .unwrap();
         let output = child.stdout.as_mut().unwrap();
         expect(output, "ready\n");
-        // `sandbox` takes its signals once the program runs: a moment may pass.
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        takes_signals(&child);
         send(&child, signal);
         let mut output = child.stdout.take().unwrap();
         expect(&mut output, &format!("got {name}\n"));
@@ -59,7 +69,7 @@ fn a_signal_the_program_does_not_catch_ends_it() {
             .spawn()
             .unwrap();
         expect(child.stdout.as_mut().unwrap(), "ready");
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        takes_signals(&child);
         send(&child, signal);
         assert_eq!(wait(child), code);
         let report = place.report();
@@ -83,7 +93,7 @@ fn ctrl_z_stops_both_and_continue_continues_both() {
     let mut output = child.stdout.take().unwrap();
     let mut input = child.stdin.take().unwrap();
     expect(&mut output, "ready");
-    std::thread::sleep(std::time::Duration::from_millis(50));
+    takes_signals(&child);
     for round in 0..2 {
         send(&child, Signal::SIGTSTP);
         let stopped = || {
@@ -115,7 +125,7 @@ fn a_reader_that_sleeps_does_not_make_sandbox_deaf() {
         .unwrap();
     let mut unread = child.stdout.take().unwrap();
     expect(&mut unread, "y\n");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    takes_signals(&child);
     send(&child, Signal::SIGTERM);
     // Everything inside ends; `sandbox` waits with the rest of the output.
     until("the program is gone", || marked(&marker).len() <= 1);

@@ -14,7 +14,11 @@ pub fn rows(document: &str) -> Vec<(String, Vec<String>)> {
             inside = false;
             continue;
         };
-        let cells: Vec<&str> = row.trim_end_matches('|').split(" | ").map(str::trim).collect();
+        let cells: Vec<&str> = row
+            .trim_end_matches('|')
+            .split(" | ")
+            .map(str::trim)
+            .collect();
         match cells[..] {
             [_, second] if second == HEADING => inside = true,
             [first, second] if inside && !first.starts_with("---") => {
@@ -61,7 +65,10 @@ fn is_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.iter().enumerate().any(|(at, line)| {
         let function = line.starts_with(&format!("fn {name}("));
-        let above = lines[..at].iter().rev().take_while(|line| line.starts_with(['#', '/']));
+        let above = lines[..at]
+            .iter()
+            .rev()
+            .take_while(|line| line.starts_with(['#', '/']));
         let attributes: Vec<&&str> = above.collect();
         let runs = attributes.iter().any(|line| **line == "#[test]")
             && !attributes.iter().any(|line| line.starts_with("#[ignore"));
@@ -83,7 +90,9 @@ fn a_claim_without_a_test_is_found() {
             "checks! {\n    one: \"open\" => \"EPERM\", || 1;\n    gone, || 2;\n}\n\
              #[test]\n#[ignore = \"slow\"]\nfn later() {}\nfn gone() {}",
         )),
-        "src/b.rs" => Some(String::from("    /// Law.\n    #[test]\n    fn two(a: u8) {")),
+        "src/b.rs" => Some(String::from(
+            "    /// Law.\n    #[test]\n    fn two(a: u8) {",
+        )),
         _ => None,
     };
     assert_eq!(
