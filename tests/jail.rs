@@ -9,9 +9,14 @@ mod support;
 mod harness;
 #[path = "jail/calls.rs"]
 mod calls;
+#[allow(dead_code)]
+#[path = "seccomp/dangers.rs"]
+mod dangerous;
 
 #[path = "jail/caps_ids.rs"]
 mod caps_ids;
+#[path = "jail/dangers.rs"]
+mod dangers;
 #[path = "jail/descriptors.rs"]
 mod descriptors;
 #[path = "jail/dev.rs"]
@@ -52,6 +57,7 @@ mod tty_ioctls;
 /// Every check there is, by layer.
 const ALL: &[&[harness::Check]] = &[
     caps_ids::CHECKS,
+    dangers::CHECKS,
     descriptors::CHECKS,
     dev::CHECKS,
     environment::CHECKS,
