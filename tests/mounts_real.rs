@@ -9,14 +9,14 @@
 mod mounts_host;
 mod support;
 
-use mounts_host::draw::{all_paths, map, moved, tree};
+use mounts_host::draw::{all_paths, map, moved, sayable, tree};
 use mounts_host::naive::{Naive, Seen};
 use mounts_host::{Node, Tree};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sandbox::host::paths::DEVICES;
 use sandbox::plan::mounts::resolve;
-use sandbox::policy::{Access, Content, Context, FileRule, InsidePath, Policy};
+use sandbox::policy::{Content, Context, FileRule, InsidePath, Policy};
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr};
 use std::fs;
@@ -63,15 +63,10 @@ impl Case {
             };
             tree.put(&moved(path, h), node);
         }
-        let rule = |mut rule: FileRule| {
-            match &mut rule.content {
-                Content::Host(source) => *source = moved(source, h),
-                // What the file format has words for.
-                Content::Tmpfs { .. } if rule.access.executes() => {
-                    rule.access = Access::WriteExec;
-                }
-                Content::Tmpfs { .. } => rule.access = Access::Write,
-                _ => {}
+        let rule = |drawn: FileRule| {
+            let mut rule = sayable(drawn);
+            if let Content::Host(source) = &mut rule.content {
+                *source = moved(source, h);
             }
             rule
         };

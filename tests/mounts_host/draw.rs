@@ -94,6 +94,17 @@ pub fn map() -> impl Strategy<Value = BTreeMap<PathBuf, FileRule>> {
     prop::collection::vec(file_rule(), 1..7).prop_map(|rules| rules.into_iter().collect())
 }
 
+/// The rule as the file format has words for it: a tmpfs there can be written.
+pub fn sayable(mut rule: FileRule) -> FileRule {
+    if matches!(rule.content, Content::Tmpfs { .. }) {
+        rule.access = match rule.access.executes() {
+            true => Access::WriteExec,
+            false => Access::Write,
+        };
+    }
+    rule
+}
+
 /// The same with `/h` somewhere else.
 pub fn moved(path: &Path, h: &Path) -> PathBuf {
     match path.strip_prefix("/h") {

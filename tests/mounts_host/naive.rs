@@ -260,6 +260,18 @@ impl<'t> Naive<'t> {
         }
     }
 
+    /// The host's file that the map shows at a path with no link on the way.
+    pub fn source(&self, path: &Path) -> Option<PathBuf> {
+        let linked = |place: &Path| matches!(self.step(place), Step::Link(_));
+        let (above, (what, _)) = self.governing(path)?;
+        match what {
+            What::Host(source) if !path.ancestors().any(linked) => {
+                Some(join(source, path.strip_prefix(above).unwrap()))
+            }
+            _ => None,
+        }
+    }
+
     /// What the program finds at a path, links followed.
     pub fn at(&self, path: &Path) -> Seen {
         walk(path, |place| self.step(place))

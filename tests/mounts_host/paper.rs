@@ -172,6 +172,11 @@ impl<'t> Paper<'t> {
         }
     }
 
+    /// Is the place in a file system of our own, in which nothing is the host's?
+    pub fn own(&self, place: &Path) -> bool {
+        matches!(self.holding(place).1, Mount::Own { .. })
+    }
+
     /// What the program finds at a path, links followed.
     pub fn at(&self, path: &Path) -> Seen {
         walk(path, |place| self.step(place))

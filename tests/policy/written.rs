@@ -317,8 +317,10 @@ fn what_no_file_can_say_is_an_error() {
     let relative = Content::Host("b".into());
     let refused = says(&with(OsStr::new("/a"), relative, Access::Read));
     assert!(refused.starts_with(unsaid), "{refused}");
-    let mut host = Policy::default();
-    host.network = Network::Host;
+    let host = Policy {
+        network: Network::Host,
+        ..Policy::default()
+    };
     assert!(says(&host).ends_with("`weaken.host-network` is missing"));
     let mut fine = Policy::default();
     fine.limits.wall_time = Some(Duration::from_micros(1500));
