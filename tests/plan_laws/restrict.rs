@@ -142,7 +142,7 @@ impl Restriction {
                 let (write, execute) = allowed(rule.access);
                 let (less, least) = allowed(*access);
                 let host = matches!(rule.content, Content::Host(_));
-                if !host || *access == rule.access || less > write || least > execute {
+                if !host || *access == rule.access || (less && !write) || (least && !execute) {
                     return None;
                 }
                 rule.access = *access;
