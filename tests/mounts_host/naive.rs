@@ -112,7 +112,7 @@ impl<'t> Naive<'t> {
                 Content::Text(_) => What::Text,
                 other => panic!("not drawn: {other:?}"),
             };
-            if let Some(place) = naive.place(at, &what) {
+            if let Some(place) = naive.place(at, &what, rule.access) {
                 naive.placed.insert(place, (what, rule.access));
             }
         }
@@ -172,10 +172,10 @@ impl<'t> Naive<'t> {
 
     /// Where a rule stands: behind the links of our own, and in a host's tree
     /// where the host's links lead. `None` where nothing can stand.
-    fn place(&self, at: &Path, what: &What) -> Option<PathBuf> {
+    fn place(&self, at: &Path, what: &What, access: Access) -> Option<PathBuf> {
         let parent = self.through_own_links(at.parent()?);
         let place = parent.join(at.file_name()?);
-        let Some((above, (What::Host(source), _))) = self.governing(place.parent()?) else {
+        let Some((above, (What::Host(source), around))) = self.governing(place.parent()?) else {
             return Some(place);
         };
         let position = join(source, place.strip_prefix(above).unwrap());
@@ -185,6 +185,10 @@ impl<'t> Naive<'t> {
             What::Hidden => real?,
             _ => real.unwrap_or(position),
         };
+        // What the tree around says of it already: nothing is added.
+        if *what == What::Host(real.clone()) && access == *around {
+            return None;
+        }
         let rest = real.strip_prefix(source).ok()?;
         Some(join(above, rest))
     }
