@@ -54,6 +54,7 @@ mod launch;
 mod child;
 mod supervise;
 mod command;
+pub mod audit;
 mod error;
 
 pub use command::{Command, Sandbox, Stdio};
@@ -62,7 +63,21 @@ pub use supervise::Child;
 #[doc(hidden)]
 pub use sys::inherited::{inherited_writable_fd, is_inherited_fd};
 #[doc(hidden)]
-pub use sys::start::{stdio_closed_at_start, take_file_size_limit_as_error};
+pub use sys::start::{raised_by_its_file, stdio_closed_at_start, take_file_size_limit_as_error};
+
+/// Parsers of foreign bytes that are no part of the interface. They are named here
+/// for `fuzz/`, which is another crate, and for `tests/corpus.rs`, which replays what
+/// fuzzing found; each stays in a private module. Nothing is promised about them.
+#[doc(hidden)]
+pub mod foreign {
+    pub use crate::host::kernel::outside_of_zero;
+    pub use crate::host::mountinfo::parse_mountinfo;
+    pub use crate::launch::explain::interpreter_in;
+    pub use crate::launch::progress::Progress;
+    pub use crate::policy::context::home_of;
+    pub use crate::supervise::facts::Facts;
+    pub use crate::wire::{FRAME_BYTES, Frame};
+}
 
 /// The README's examples are compiled with the tests.
 #[cfg(doctest)]

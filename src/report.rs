@@ -203,7 +203,7 @@ pub struct Exit {
 }
 
 impl Exit {
-    fn words(self) -> String {
+    pub(crate) fn words(self) -> String {
         let mut words = match (self.code, self.signal) {
             (Some(code), None) => format!("exit code {code}"),
             (None, Some(number)) => match Signal::try_from(i32::from(number)) {
@@ -335,7 +335,7 @@ fn seconds(nanoseconds: u64) -> String {
 /// JSON on one line. `serde_json` leaves DEL, C1 controls and bidirectional
 /// controls as they are; in JSON they can only stand inside a string, where a
 /// `\u` escape means the same.
-fn one_line(record: &impl Serialize) -> String {
+pub(crate) fn one_line(record: &impl Serialize) -> String {
     let json = serde_json::to_string(record)
         .expect("the record holds only strings, numbers and lists of them");
     let mut line = String::with_capacity(json.len() + 1);

@@ -7,21 +7,25 @@
 use crate::step::Step;
 
 /// Size of every frame, bytes.
-pub(crate) const FRAME_BYTES: usize = 12;
+pub const FRAME_BYTES: usize = 12;
 
 /// First number of a frame that is not about a step.
 const CONTROL_BASE: u32 = 0x100;
 
 /// One frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Frame {
+pub enum Frame {
     /// A step is done. `item` carries what the kernel answered where that is a number.
+    #[allow(missing_docs)]
     Done { step: Step, item: u32 },
     /// A step failed: which item of the plan, and why (errno, never 0).
+    #[allow(missing_docs)]
     Failed { step: Step, item: u32, errno: i32 },
     /// Init → parent: the program ended with this `wait(2)` status.
+    #[allow(missing_docs)]
     Exited { status: i32 },
     /// Init → parent: largest resident set of a reaped process, KiB.
+    #[allow(missing_docs)]
     Peak { kib: u32 },
     /// Init → parent: the wall-time limit passed and everything is being killed.
     OutOfTime,
@@ -30,12 +34,13 @@ pub(crate) enum Frame {
     /// Parent → init: the program was executed; time runs from here.
     Started,
     /// Parent → init: send this signal to the program's process group.
+    #[allow(missing_docs)]
     Signal { number: i32 },
 }
 
 impl Frame {
     /// The frame's bytes.
-    pub(crate) fn encode(self) -> [u8; FRAME_BYTES] {
+    pub fn encode(self) -> [u8; FRAME_BYTES] {
         let (a, b, c): (u32, u32, i32) = match self {
             Frame::Done { step, item } => (step as u32, item, 0),
             Frame::Failed { step, item, errno } => (step as u32, item, errno),
@@ -54,7 +59,7 @@ impl Frame {
 
     /// The frame in `bytes`; `None` for anything that [`Frame::encode`] would not
     /// have written.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Frame> {
+    pub fn decode(bytes: &[u8]) -> Option<Frame> {
         let bytes: &[u8; FRAME_BYTES] = bytes.try_into().ok()?;
         let [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3] = *bytes;
         let a = u32::from_le_bytes([a0, a1, a2, a3]);

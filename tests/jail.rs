@@ -9,9 +9,6 @@ mod support;
 mod harness;
 #[path = "jail/calls.rs"]
 mod calls;
-#[allow(dead_code)]
-#[path = "seccomp/dangers.rs"]
-mod dangerous;
 
 #[path = "jail/caps_ids.rs"]
 mod caps_ids;

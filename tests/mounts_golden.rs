@@ -454,6 +454,26 @@ fn a_link_inside_a_read_only_tree_is_followed_within_it_only() {
 }
 
 #[test]
+fn a_source_behind_a_link_that_the_program_could_replace_is_refused() {
+    let tree = ["/src/in/", "/src/a -> in", "/src/b -> ../key", "/key/k"];
+    let rules = |source: &str, access| {
+        let work = ("/work", host("/src", access));
+        vec![work, ("/x", host(source, Access::Read))]
+    };
+    for source in ["/src/b", "/src/b/k"] {
+        let refused = refusal(rules(source, Access::Write), &tree, &[source]);
+        assert!(
+            refused.contains("cannot follow `/src/b` (rule p.toml:2) to `/key"),
+            "{refused}"
+        );
+        assert!(refused.contains("the program may replace that symbolic link"));
+        assert!(plan(rules(source, Access::Read), &tree, &[source]).contains("bind /x from /key"));
+    }
+    // What it leads to is the program's anyway.
+    assert!(plan(rules("/src/a", Access::Write), &tree, &[]).contains("bind /x from /src/in"));
+}
+
+#[test]
 fn a_policy_that_the_program_could_change_is_refused() {
     let tree = ["/src/p.toml", "/etc/q.toml", "/src/q.toml -> /etc/q.toml"];
     for source in ["/src/p.toml", "/src/q.toml"] {

@@ -15,27 +15,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use support::Scratch;
-
-/// The program if it is installed; otherwise says so, or fails if it is required.
-fn installed(program: &str) -> Option<String> {
-    let found = ["/usr/bin", "/bin", "/usr/local/bin"]
-        .into_iter()
-        .map(|directory| format!("{directory}/{program}"))
-        .find(|path| Path::new(path).exists());
-    if found.is_none() {
-        skip(program, "is not installed");
-    }
-    found
-}
-
-/// Says that a test is skipped, or fails if `what` is required.
-fn skip(what: &str, why: &str) {
-    let required = std::env::var("SANDBOX_TEST_REQUIRE").unwrap_or_default();
-    let named = required.split(',').any(|name| name.trim() == what);
-    assert!(!named, "{what} {why}, and SANDBOX_TEST_REQUIRE names it");
-    println!("skip: {what} {why}");
-}
+use support::{Scratch, installed, skip};
 
 /// The command line `sandbox --policy POLICY -- WORDS`, in a directory.
 fn under(policy: &str, directory: &Path, words: &[&str]) -> Command {

@@ -361,3 +361,14 @@ fn a_kernel_without_id_maps_is_refused() {
         complaint(&output)
     );
 }
+
+#[test]
+fn an_audit_by_root_finds_nothing_open() {
+    if !root() {
+        return;
+    }
+    let output = support::run(sandbox().arg("audit"));
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(code(&output), 0, "{text}{}", complaint(&output));
+    assert!(text.ends_with(" 0 unknown, 0 open\n"), "{text}");
+}

@@ -4,13 +4,11 @@
 //! It does not use the tables of the policy language: a call forgotten there must
 //! not be forgotten here too.
 
+use sandbox::audit::dangers;
 use sandbox::bpf::{Checked, Data};
 use sandbox::plan::seccomp::{ARCH, Answer, Call, Test, X32_BIT, compile, meaning, resolve};
 use sandbox::policy::{Context, Network, Policy};
 use std::path::PathBuf;
-
-#[path = "seccomp/dangers.rs"]
-mod dangers;
 
 const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;

@@ -1,6 +1,8 @@
 //! The house is as the design draws it: who may use whom, where `unsafe` stands, what is documented.
 //! It must not judge by eye; each rule is in `tidy/rules.rs` and is tried there on a sample that breaks it.
 
+#[path = "tidy/claims.rs"]
+mod claims;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/source.rs"]
@@ -58,6 +60,24 @@ fn the_readme_has_the_steps_in_order() {
         return skip("README.md");
     };
     report(rules::step_table(&readme, &Step::ALL.map(Step::name)));
+}
+
+#[test]
+fn security_has_the_steps_in_order() {
+    let Some(security) = read("SECURITY.md") else {
+        return skip("SECURITY.md");
+    };
+    report(rules::step_table(&security, &Step::ALL.map(Step::name)));
+}
+
+#[test]
+fn every_claim_has_a_test() {
+    let Some(security) = read("SECURITY.md") else {
+        return skip("SECURITY.md");
+    };
+    let claims = claims::rows(&security).len();
+    assert!(claims >= 40, "only {claims} claims");
+    report(claims::untested(&security, read));
 }
 
 #[cfg(feature = "cli")]

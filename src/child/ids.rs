@@ -40,8 +40,7 @@ pub(super) fn enter(stage: Stage<Cloned>, image: &Image) -> Result<Stage<Mapped>
     // A time namespace: its offsets can be written only before the first process
     // enters, and only while the host's /proc is still visible.
     process::unshare(libc::CLONE_NEWTIME).map_err(Failure::at(Step::Ids, 3))?;
-    let offsets =
-        fd::open_write(c"/proc/self/timens_offsets").map_err(Failure::at(Step::Ids, 4))?;
+    let offsets = fd::open_proc(c"self/timens_offsets").map_err(Failure::at(Step::Ids, 4))?;
     let written = fd::write_all(offsets, image.time_offsets.to_bytes());
     fd::close(offsets);
     written.map_err(Failure::at(Step::Ids, 5))?;

@@ -28,6 +28,9 @@ use crate::sys::{Errno, fd, process};
 use crate::wire::Frame;
 use stage::{Filtered, Split, Stage};
 
+/// The item of a step that was done, and could not be said to be.
+pub(crate) const ITEM_UNSAID: usize = u32::MAX as usize;
+
 /// Exit code of a child that could not go on; nobody but the parent sees it.
 const GAVE_UP: i32 = 125;
 
@@ -51,27 +54,23 @@ impl Failure {
 
 /// The whole of the child's life. Called once, in the process that clone3 made.
 pub(crate) fn main(image: &Image) -> ! {
-    // What the caller ignores stays ignored across clone, and with SIGCHLD ignored
-    // the kernel would reap the program before pid 1 could learn how it ended.
-    process::default_signal_actions();
-    // The caller's umask is not for the files and directories of the new root.
-    process::set_umask(0);
-    for (first, last) in &image.close {
-        if let Err(errno) = fd::close_range(*first, *last) {
-            give_up(
-                image,
-                Failure {
-                    step: Step::Sanitize,
-                    item: 0,
-                    errno,
-                },
-            );
-        }
-    }
-    match isolate(image) {
+    match sanitize(image).and_then(|()| isolate(image)) {
         Ok(started) => reap::run(image, started.pid, started.ended),
         Err(failure) => give_up(image, failure),
     }
+}
+
+/// What is left to do of the parent's step on this side of the clone.
+fn sanitize(image: &Image) -> Result<(), Failure> {
+    // What the caller ignores stays ignored across clone, and with SIGCHLD ignored
+    // the kernel would reap the program before pid 1 could learn how it ended.
+    process::default_signal_actions().map_err(Failure::at(Step::Sanitize, 1))?;
+    // The caller's umask is not for the files and directories of the new root.
+    process::set_umask(0).map_err(Failure::at(Step::Sanitize, 2))?;
+    for (first, last) in &image.close {
+        fd::close_range(*first, *last).map_err(Failure::at(Step::Sanitize, 0))?;
+    }
+    Ok(())
 }
 
 /// The steps of pid 1. Each consumes what the one before it returned; two in the
@@ -79,13 +78,13 @@ pub(crate) fn main(image: &Image) -> ! {
 fn isolate(image: &Image) -> Result<payload::Started, Failure> {
     let mapped = ids::enter(stage::cloned(), image)?;
     let mounted = mounts::build(mapped, image)?;
-    done(image, Step::Mounts, image.ops.len());
+    done(image, Step::Mounts, image.ops.len())?;
     let rooted = root::enter(mounted)?;
-    done(image, Step::Root, 0);
+    done(image, Step::Root, 0)?;
     let named = net::configure(rooted, image)?;
-    done(image, Step::Net, 0);
+    done(image, Step::Net, 0)?;
     let uncapped = caps::drop_all(named)?;
-    done(image, Step::Caps, 0);
+    done(image, Step::Caps, 0)?;
     payload::split(uncapped, image)
 }
 
@@ -98,33 +97,32 @@ fn confine(split: Stage<Split>, image: &Image) -> Failure {
 }
 
 fn confined(split: Stage<Split>, image: &Image) -> Result<Stage<Filtered>, Failure> {
-    done(image, Step::Payload, 0);
+    done(image, Step::Payload, 0)?;
     let limited = limits::set(split, image)?;
-    done(image, Step::Limits, image.rlimits.len());
+    done(image, Step::Limits, image.rlimits.len())?;
     let settled = no_new_privs::set(limited)?;
-    done(image, Step::NoNewPrivs, 0);
+    done(image, Step::NoNewPrivs, 0)?;
     let confined = landlock::restrict(settled, image)?;
     let rules = image
         .landlock
         .as_ref()
         .map_or(0, |landlock| landlock.rules.len());
-    done(image, Step::Landlock, rules);
+    done(image, Step::Landlock, rules)?;
     let verified = verify::ask(confined, image)?;
-    done(image, Step::Verify, 0);
+    done(image, Step::Verify, 0)?;
     let filtered = seccomp::attach(verified, image)?;
-    done(image, Step::Seccomp, image.filter.len());
+    done(image, Step::Seccomp, image.filter.len())?;
     Ok(filtered)
 }
 
-/// Says that a step is done. A parent that is gone needs no answer: the control
-/// socket's end is noticed by pid 1.
-fn done(image: &Image, step: Step, item: usize) {
+/// Says that a step is done. A frame that cannot be sent makes the parent refuse, so
+/// what it would refuse must not go on to be executed meanwhile.
+fn done(image: &Image, step: Step, item: usize) -> Result<(), Failure> {
     let frame = Frame::Done {
         step,
         item: item as u32,
     };
-    // Silence is failure: a frame that cannot be sent makes the parent refuse.
-    let _ = fd::write_all(image.status, &frame.encode());
+    fd::write_all(image.status, &frame.encode()).map_err(Failure::at(step, ITEM_UNSAID))
 }
 
 fn give_up(image: &Image, failure: Failure) -> ! {

@@ -73,7 +73,7 @@ fn prepare(stage: Stage<Uncapped>, image: &Image) -> Result<Stage<Split>, Failur
     for kept in &image.keep {
         fd::keep_across_exec(*kept).map_err(Failure::at(Step::Payload, 6))?;
     }
-    process::set_umask(0o022);
+    process::set_umask(0o022).map_err(Failure::at(Step::Payload, 10))?;
     fd::change_directory(&image.cwd).map_err(Failure::at(Step::Payload, 7))?;
     Ok(stage.next())
 }

@@ -118,13 +118,22 @@ fn obey(
         // would go on reading the caller's terminal, and get what is typed to the
         // shell meanwhile. -1 is every process here but this one (kill(2)).
         Some(Frame::Signal { number }) if matches!(number, libc::SIGSTOP | libc::SIGCONT) => {
-            let _ = process::kill(-1, number);
+            pass_on(-1, number)?;
         }
         Some(Frame::Signal { number }) => {
-            // The whole group, as a terminal would; a group that is gone is no error.
-            let _ = process::kill(-program, number);
+            // The whole group, as a terminal would.
+            pass_on(-program, number)?;
         }
         _ => return Err(Errno::EPROTO),
     }
     Ok(true)
+}
+
+/// Processes that are gone are no error. Any other is: somebody wants the program to
+/// end, and must not be left to believe that it was told.
+fn pass_on(to: libc::pid_t, number: i32) -> Result<(), Errno> {
+    match process::kill(to, number) {
+        Err(Errno::ESRCH) => Ok(()),
+        other => other,
+    }
 }

@@ -11,6 +11,7 @@ use std::ffi::OsString;
     version,
     override_usage = "sandbox [run] [OPTIONS] [--] PROGRAM [ARG]...\n       \
                       sandbox plan [OPTIONS] [--] PROGRAM [ARG]...\n       \
+                      sandbox audit [OPTIONS]\n       \
                       sandbox check FILE...\n       \
                       sandbox policy [NAME]\n       \
                       sandbox policy --resolved NAME|FILE",
@@ -40,10 +41,15 @@ pub enum Action {
     Run(Run),
     /// Print what would be done, without doing it
     Plan(Plan),
+    /// Try what a program could try under a policy, and say what is open
+    Audit(Audit),
     /// Check policy files
     Check(Check),
     /// List the built-in policies, or print one
     Policy(Policy),
+    /// The program that an audit starts inside
+    #[command(hide = true)]
+    AuditInside,
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +74,28 @@ pub struct Plan {
     pub help: Help,
     #[command(flatten)]
     pub words: Words,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Audit {
+    #[command(flatten)]
+    pub setup: Setup,
+    #[command(flatten)]
+    pub findings: Findings,
+    #[command(flatten)]
+    pub help: Help,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Findings {
+    /// Print everything as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print what is closed one by one
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //! It must not isolate anything itself, and uses the public API only.
 
 mod args;
+mod audit;
 mod check;
 mod failure;
 mod plan;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
 }
 
 fn act(words: &[OsString]) -> Result<u8, Failure> {
+    refuse_borrowed_rights()?;
     refuse_closed_streams()?;
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
@@ -42,12 +44,26 @@ fn act(words: &[OsString]) -> Result<u8, Failure> {
     match cli.action {
         Some(Action::Run(run)) => run::run(&run),
         Some(Action::Plan(plan)) => plan::plan(&plan),
+        Some(Action::Audit(audit)) => audit::audit(&audit),
+        Some(Action::AuditInside) => audit::inside(),
         Some(Action::Check(check)) => check::check(&check.files),
         Some(Action::Policy(policy)) => policy::policy(&policy),
         None => {
             usage::refuse_misplaced_subcommand(words, &cli.run.words.words)?;
             run::run(&cli.run)
         }
+    }
+}
+
+/// Installed set-user-id, it would open files for its caller with the rights of the
+/// binary's owner: policies, sources, the record (the lesson of CVE-2020-5291).
+fn refuse_borrowed_rights() -> Result<(), Failure> {
+    match sandbox::raised_by_its_file() {
+        false => Ok(()),
+        true => Err(Failure::new(
+            "the binary of `sandbox` has a set-user-id or set-group-id bit or file capabilities, and must not",
+        )
+        .hint("it needs none: `chmod ug-s` and `setcap -r` take them away")),
     }
 }
 

@@ -223,7 +223,13 @@ fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
             .flags(flags)
             .mode(mode)
             .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-        openat2(AT_FDCWD, path, how).map(File::from)
+        loop {
+            // On a file system of the network, or of a FUSE server, a signal interrupts it.
+            match openat2(AT_FDCWD, path, how) {
+                Err(Errno::EINTR) => {}
+                other => return other.map(File::from),
+            }
+        }
     };
     let new = Mode::from_bits_truncate(0o666);
     match open(OFlag::O_CREAT | OFlag::O_EXCL, new) {

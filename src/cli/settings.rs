@@ -13,7 +13,7 @@ pub fn command(setup: &args::Setup, words: &[OsString]) -> Result<sandbox::Comma
     let Some((program, arguments)) = words.split_first() else {
         return Err(Failure::new("no program is named"));
     };
-    let policy = policy(setup, &Context::current())?;
+    let policy = policy(setup)?;
     let mut command = Sandbox::new(policy)?.command(program);
     command.args(arguments).tty(setup.process.tty);
     for fd in &setup.process.fd {
@@ -23,7 +23,8 @@ pub fn command(setup: &args::Setup, words: &[OsString]) -> Result<sandbox::Comma
 }
 
 /// The policy named, or `strict`, with the options applied.
-fn policy(setup: &args::Setup, context: &Context) -> Result<Policy, Failure> {
+pub fn policy(setup: &args::Setup) -> Result<Policy, Failure> {
+    let context = &Context::current();
     let name = setup.policy.policy.as_deref();
     let mut policy = Policy::load(name.unwrap_or(OsStr::new("strict")), context)?;
     files(&mut policy, &setup.files, context)?;
@@ -143,7 +144,7 @@ mod tests {
     }
 
     fn applied(options: &[&str]) -> Result<Policy, Failure> {
-        policy(&setup(options), &Context::current())
+        policy(&setup(options))
     }
 
     #[test]

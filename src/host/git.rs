@@ -69,7 +69,8 @@ pub fn path_line(text: &str, base: &Path) -> Option<PathBuf> {
     if line.is_empty() || line.contains(['\n', '\0']) {
         return None;
     }
-    Some(base.join(line))
+    // By its names alone: `x/` is looked up otherwise than `x`, and equal to it.
+    Some(base.join(line).components().collect())
 }
 
 /// The content of a small regular file; `None` when it is anything else, too
@@ -131,6 +132,7 @@ mod tests {
         );
         assert_eq!(pointer("/r\n", base), None);
         assert_eq!(pointer("gitdir: \n", base), None);
+        assert_eq!(path_line("a//b/./\n", base).unwrap().as_os_str(), "/w/a/b");
         assert_eq!(path_line("a\nb\n", base), None);
         assert_eq!(path_line("a\0b", base), None);
     }

@@ -114,7 +114,7 @@ fn namespace_root() -> Option<NamespaceRoot> {
 
 /// Who uid 0 is outside, in the words of `/proc/self/uid_map`; `None` in the first
 /// user namespace, which maps every id onto itself (user_namespaces(7)).
-fn outside_of_zero(map: &str) -> Option<u32> {
+pub fn outside_of_zero(map: &str) -> Option<u32> {
     let mut lines = map.lines().filter_map(|line| {
         let mut numbers = line.split_whitespace().map(str::parse::<u32>);
         let mut next = || numbers.next()?.ok();

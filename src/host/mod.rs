@@ -5,11 +5,12 @@
 
 pub mod git;
 pub mod paths;
-mod mountinfo;
+pub(crate) mod mountinfo;
 pub(crate) mod normal;
-mod kernel;
+pub(crate) mod kernel;
 
 pub use kernel::resource;
+pub(crate) use mountinfo::mount_points;
 
 use crate::policy::{Content, Policy};
 

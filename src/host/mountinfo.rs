@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 /// A mount point, and the file system type where it shows the kernel.
-pub(super) type Mount = (PathBuf, Option<&'static str>);
+pub type Mount = (PathBuf, Option<&'static str>);
 
 /// File systems that show the kernel or the whole machine rather than files.
 /// A tree that contains one is never bound: the program would get host facts,
@@ -44,7 +44,13 @@ pub(super) fn mounts() -> Vec<Mount> {
         .unwrap_or_default()
 }
 
-fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
+/// Where there are mounts; empty where no procfs tells.
+pub(crate) fn mount_points() -> Vec<PathBuf> {
+    mounts().into_iter().map(|(at, _)| at).collect()
+}
+
+/// Every mount in the text of mountinfo; lines that are none are left out.
+pub fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
     bytes
         .split(|byte| *byte == b'\n')
         .filter_map(|line| {
@@ -66,10 +72,13 @@ fn unescape(field: &[u8]) -> PathBuf {
     let mut plain = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&byte, tail)) = rest.split_first() {
-        let octal = (byte == b'\\' && tail.len() >= 3)
-            .then(|| std::str::from_utf8(&tail[..3]).ok())
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        let octal = match (byte, tail) {
+            // Not `from_str_radix`, which takes a sign.
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..]) => {
+                Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))
+            }
+            _ => None,
+        };
         match octal {
             Some(value) => {
                 plain.push(value);
@@ -98,5 +107,23 @@ mod tests {
                 (PathBuf::from("/x"), None),
             ]
         );
+    }
+
+    #[test]
+    fn only_three_octal_digits_are_an_escape() {
+        let at = |field: &str| {
+            let line = format!("36 35 0:5 / {field} rw - proc proc rw\n");
+            parse_mountinfo(line.as_bytes())[0].0.clone()
+        };
+        for (field, path) in [
+            ("/\\134", "/\\"),
+            ("/\\377", "/\u{fffd}"),
+            ("/\\+12", "/\\+12"),
+            ("/\\477", "/\\477"),
+            ("/\\08a", "/\\08a"),
+            ("/\\01", "/\\01"),
+        ] {
+            assert_eq!(at(field).to_string_lossy(), path, "{field}");
+        }
     }
 }

@@ -96,8 +96,17 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<Pa
             }
         }
     }
-    let facts = prober.facts.into_iter();
-    facts.map(|(path, fact)| (path.into(), fact)).collect()
+    by_path(prober.facts)
+}
+
+/// The facts by path. Of two spellings of one path the plain one counts: `x/` is
+/// equal to `x`, and where `x` is a file nothing is found there.
+fn by_path(facts: BTreeMap<OsString, PathFact>) -> BTreeMap<PathBuf, PathFact> {
+    let (plain, odd): (Vec<_>, Vec<_>) = facts
+        .into_iter()
+        .map(|(path, fact)| (PathBuf::from(path), fact))
+        .partition(|(path, _)| normal(path));
+    odd.into_iter().chain(plain).collect()
 }
 
 /// Names in the host's `/proc` that are no process, sorted; a directory's name
@@ -327,13 +336,18 @@ fn probe(path: &Path) -> PathFact {
         Ok(real) => real,
         Err(error) => return absent(path, &error),
     };
+    let via = match real == path {
+        true => Vec::new(),
+        // Where somebody swaps names between two looks, the links seen need not be
+        // those that led there, and a link that leads there must not go unseen.
+        false => match links_on_the_way(path) {
+            (walked, via) if walked == real => via,
+            _ => return PathFact::Unreadable(libc::ELOOP),
+        },
+    };
     let metadata = match fs::symlink_metadata(&real) {
         Ok(metadata) => metadata,
         Err(error) => return absent(path, &error),
-    };
-    let via = match real == path {
-        true => Vec::new(),
-        false => links_on_the_way(path),
     };
     found(real, link, via, &metadata)
 }
@@ -391,9 +405,9 @@ fn nothing(error: &io::Error, nearest: impl FnOnce() -> PathBuf) -> PathFact {
     }
 }
 
-/// Every symbolic link that resolving `path` reads, each by a path whose parent
-/// has none.
-fn links_on_the_way(path: &Path) -> Vec<PathBuf> {
+/// Where `path` leads, and every symbolic link that is read on the way, each by a
+/// path whose parent has none.
+fn links_on_the_way(path: &Path) -> (PathBuf, Vec<PathBuf>) {
     let mut links = Vec::new();
     let mut done = PathBuf::from("/");
     let mut todo: Vec<OsString> = Vec::new();
@@ -424,12 +438,21 @@ fn links_on_the_way(path: &Path) -> Vec<PathBuf> {
             }
         }
     }
-    links
+    (done, links)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_spelling_of_a_path_does_not_replace_its_fact() {
+        let facts = [("/a//b/", 1), ("/a/b", 2), ("/a/b/", 3), ("/a/b/.", 4)];
+        let facts = facts.map(|(path, errno)| (path.into(), PathFact::Unreadable(errno)));
+        let kept = by_path(facts.into());
+        let expected = [(PathBuf::from("/a/b"), PathFact::Unreadable(2))];
+        assert_eq!(kept, expected.into());
+    }
 
     #[test]
     fn the_text_of_a_path_is_normalised() {

@@ -8,7 +8,6 @@
 use super::explain;
 use crate::escape::tick;
 use crate::plan::{Identity as Found, Op, Plan, Refusal};
-use crate::sys::clone::{kill_child, wait};
 use crate::sys::{Errno, fd, mount, process, socket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -60,14 +59,18 @@ impl Identity {
     ) -> Result<T, Errno> {
         let dumpable = process::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0)?;
         let made = std::thread::scope(|scope| {
-            let made = scope.spawn(|| {
+            let in_thread = || {
                 let make = || {
                     process::drop_groups()?;
                     process::set_ids(self.uid, self.uid)?;
                     make()
                 };
                 (process::thread(), make())
-            });
+            };
+            // Not `scope.spawn`, which panics where no thread can be had.
+            let made = std::thread::Builder::new()
+                .spawn_scoped(scope, in_thread)
+                .map_err(|error| errno_of(&error))?;
             let (thread, made) = made.join().map_err(|_| Errno::EIO)?;
             // A joined thread has not quite ended, and its end must not be taken for
             // this process's by a child that asks for a signal then.
@@ -156,20 +159,21 @@ fn clone_tree(source: &Path, identity: &Found) -> Result<OwnedFd, Errno> {
 /// A user namespace in which the owner on disk appears as `uid` on the host. Only
 /// its maps are of interest; the process that had to exist for it ends at once.
 fn user_namespace(owner: (u32, u32), uid: u32) -> Result<OwnedFd, Errno> {
-    let (pid, pidfd) = super::clone::idler()?;
-    let made = map_namespace(pid, owner, uid);
-    let _ = kill_child(pid, &pidfd);
-    let _ = wait(pid, true);
-    made
+    let idler = super::clone::idler()?;
+    map_namespace(idler.pid(), owner, uid)
 }
 
 fn map_namespace(pid: libc::pid_t, owner: (u32, u32), uid: u32) -> Result<OwnedFd, Errno> {
-    let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+    let errno = |error: std::io::Error| errno_of(&error);
     let (user, group) = owner;
-    std::fs::write(format!("/proc/{pid}/uid_map"), format!("{user} {uid} 1\n")).map_err(errno)?;
-    std::fs::write(format!("/proc/{pid}/gid_map"), format!("{group} {uid} 1\n")).map_err(errno)?;
+    super::write_proc(pid, "uid_map", &format!("{user} {uid} 1\n"))?;
+    super::write_proc(pid, "gid_map", &format!("{group} {uid} 1\n"))?;
     let namespace = std::fs::File::open(format!("/proc/{pid}/ns/user")).map_err(errno)?;
     Ok(namespace.into())
+}
+
+fn errno_of(error: &std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// Is the id an account or a group of this machine? The run takes the group of the

@@ -7,8 +7,29 @@ use super::image::Image;
 use crate::sys::{Errno, clone, process};
 use std::os::fd::OwnedFd;
 
-/// pid and pidfd of a new process.
-pub(super) type Born = (libc::pid_t, OwnedFd);
+/// A new process that nobody relies on yet: dropped, it is killed and waited for.
+pub(super) struct Born(Option<(libc::pid_t, OwnedFd)>);
+
+impl Born {
+    /// Its pid; 0 is no process.
+    pub(super) fn pid(&self) -> libc::pid_t {
+        self.0.as_ref().map_or(0, |(pid, _)| *pid)
+    }
+
+    /// pid and pidfd, to live on.
+    pub(super) fn keep(mut self) -> Option<(libc::pid_t, OwnedFd)> {
+        self.0.take()
+    }
+}
+
+impl Drop for Born {
+    fn drop(&mut self) {
+        if let Some((pid, pidfd)) = &self.0 {
+            let _ = clone::kill_child(*pid, pidfd);
+            let _ = clone::wait(*pid, true);
+        }
+    }
+}
 
 /// Clones the process that isolates itself and becomes the sandbox's pid 1, with
 /// signals blocked around it: the child starts with every signal blocked, and no
@@ -21,8 +42,10 @@ pub(super) fn launcher(image: &Image, flags: libc::c_int) -> Result<Born, Errno>
     if let Ok(clone::Side::Child) = side {
         crate::child::main(image);
     }
-    process::set_signal_mask(before)?;
-    parent(side?)
+    let restored = process::set_signal_mask(before);
+    // Whatever fails from here on must not leave the process that there is now.
+    let born = parent(side?)?;
+    restored.map(|_| born)
 }
 
 /// Clones a process that does nothing in a user namespace of its own, until it is
@@ -53,7 +76,7 @@ pub(super) fn idler() -> Result<Born, Errno> {
 
 fn parent(side: clone::Side) -> Result<Born, Errno> {
     match side {
-        clone::Side::Parent { pid, pidfd } => Ok((pid, pidfd)),
+        clone::Side::Parent { pid, pidfd } => Ok(Born(Some((pid, pidfd)))),
         // Both callers above never come back from the child's side.
         clone::Side::Child => process::exit(125),
     }

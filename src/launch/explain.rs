@@ -50,7 +50,9 @@ fn unavailable(calls: &str, since: &str, errno: Errno) -> Option<String> {
 /// The calls of a step, and the kernel version that has them all.
 fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
     match (step, item) {
-        (Step::Sanitize, _) => ("close_range", "5.9"),
+        (_, child::ITEM_UNSAID) => ("write", "1.0"),
+        (Step::Sanitize, 0) => ("close_range", "5.9"),
+        (Step::Sanitize, _) => ("rt_sigaction and umask", "2.2"),
         (Step::Ids, 1) => ("setresuid and setresgid", "2.2"),
         (Step::Ids, 3) => ("unshare with CLONE_NEWTIME", "5.6"),
         (Step::Ids, 7) => ("setns with CLONE_NEWTIME", "5.6"),
@@ -66,6 +68,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
         (Step::Payload, 2) => ("setsid", "2.0"),
         (Step::Payload, 3) => ("keyctl", "2.6"),
         (Step::Payload, 8) => ("signalfd4", "2.6.27"),
+        (Step::Payload, 10) => ("umask", "2.0"),
         (Step::Limits, item) if item < child::ITEM_MDWE => ("prlimit64", "2.6.36"),
         (Step::Caps, _) => (
             "capset, and prctl for securebits and capability sets",
@@ -136,25 +139,25 @@ fn known_switch() -> Option<String> {
 }
 
 /// An id map could not be written.
-pub(super) fn map_failure(name: &str, error: &std::io::Error) -> Refusal {
+pub(super) fn map_failure(name: &str, errno: Errno) -> Refusal {
+    let error = std::io::Error::from(errno);
     let refusal = Refusal::new(format!(
         "cannot map ids into the user namespace (`{name}`): {}",
-        reason(error)
+        errno.desc()
     ));
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => refusal.hint(namespaces_forbidden()),
+        std::io::ErrorKind::PermissionDenied => refusal.hint(known_switch().unwrap_or_else(|| {
+            String::from(
+                "user namespaces or openat2 are refused around this process: by a container's seccomp profile, a security module, or a chroot; run outside of it, or with a profile that allows them",
+            )
+        })),
         std::io::ErrorKind::NotFound => {
             refusal.hint("the new process is gone, or `/proc` is not mounted where `sandbox` runs")
         }
-        _ => refusal,
-    }
-}
-
-/// The system's words without Rust's `(os error N)`.
-fn reason(error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
+        _ => match unavailable("openat2", "5.6", errno) {
+            Some(hint) => refusal.hint(hint),
+            None => refusal,
+        },
     }
 }
 
@@ -164,7 +167,11 @@ pub(super) fn failure(step: Step, item: usize, errno: Errno, plan: &Plan) -> Ref
         return cannot_execute(item, errno, plan);
     }
     let (what, hint) = match step {
-        Step::Sanitize => (String::from("cannot close inherited descriptors"), None),
+        _ if item == child::ITEM_UNSAID => (
+            String::from("the new process cannot report to its parent"),
+            None,
+        ),
+        Step::Sanitize => (sanitize(item).to_owned(), None),
         Step::Ids => ids(item),
         Step::Mounts => mounts(item, errno, plan),
         Step::Root => (String::from("cannot make the new root the root"), None),
@@ -195,6 +202,14 @@ pub(super) fn failure(step: Step, item: usize, errno: Errno, plan: &Plan) -> Ref
 
 type What = (String, Option<String>);
 
+fn sanitize(item: usize) -> &'static str {
+    match item {
+        0 => "cannot close inherited descriptors",
+        1 => "cannot reset what signals do",
+        _ => "cannot set the umask",
+    }
+}
+
 fn ids(item: usize) -> What {
     let what = match item {
         0 => "the parent went away before the ids were mapped",
@@ -212,40 +227,36 @@ fn mounts(item: usize, errno: Errno, plan: &Plan) -> What {
     let Some(op) = plan.mounts.ops.get(item) else {
         return (String::from("cannot make the new root"), None);
     };
-    let at = |path: &Path| path.display().to_string().escape_debug().to_string();
     match op {
-        Op::Directory { at: path, .. } => (format!("cannot make the directory `{}`", at(path)), None),
-        Op::File { at: path, .. } => (format!("cannot make the file `{}`", at(path)), None),
-        Op::Symlink { at: path, .. } => (format!("cannot make the link `{}`", at(path)), None),
-        Op::Tmpfs { at: path, .. } => (format!("cannot mount tmpfs on `{}`", at(path)), None),
+        Op::Directory { at: path, .. } => (format!("cannot make the directory {}", tick(path)), None),
+        Op::File { at: path, .. } => (format!("cannot make the file {}", tick(path)), None),
+        Op::Symlink { at: path, .. } => (format!("cannot make the link {}", tick(path)), None),
+        Op::Tmpfs { at: path, .. } => (format!("cannot mount tmpfs on {}", tick(path)), None),
         Op::Bind { at: path, source, .. } => {
             let hint = match errno {
                 Errno::ESTALE => Some(String::from("it was replaced while the sandbox was being prepared: try again")),
                 Errno::ELOOP => Some(String::from("a directory on its path became a symbolic link while the sandbox was being prepared: try again")),
                 _ => None,
             };
-            (format!("cannot mount `{}` on `{}`", at(source), at(path)), hint)
+            (format!("cannot mount {} on {}", tick(source), tick(path)), hint)
         }
-        Op::Pin { at: path, .. } => (format!("cannot pin `{}`", at(path)), None),
-        Op::Mask { at: path, .. } => (format!("cannot hide `{}`", at(path)), None),
-        Op::Cover { at: path, .. } => (format!("cannot cover `{}`", at(path)), None),
+        Op::Pin { at: path, .. } => (format!("cannot pin {}", tick(path)), None),
+        Op::Mask { at: path, .. } => (format!("cannot hide {}", tick(path)), None),
+        Op::Cover { at: path, .. } => (format!("cannot cover {}", tick(path)), None),
         Op::Proc { at: path, .. } => (
-            format!("cannot mount proc on `{}`", at(path)),
+            format!("cannot mount proc on {}", tick(path)),
             (errno == Errno::EPERM).then(|| String::from(
                 "the kernel allows a new procfs only where the old one is not masked: inside a container, unmask `/proc` (podman: `--security-opt unmask=/proc/*`), or drop `/proc` from `[files]`",
             )),
         ),
-        Op::Devpts { at: path } => (format!("cannot mount devpts on `{}`", at(path)), None),
-        Op::Seal { at: path } => (format!("cannot make `{}` read-only", at(path)), None),
+        Op::Devpts { at: path } => (format!("cannot mount devpts on {}", tick(path)), None),
+        Op::Seal { at: path } => (format!("cannot make {} read-only", tick(path)), None),
     }
 }
 
 fn net(item: usize, plan: &Plan) -> What {
     let what = match item {
-        0 => format!(
-            "cannot set the host name `{}`",
-            plan.hostname.escape_debug()
-        ),
+        0 => format!("cannot set the host name {}", tick(&plan.hostname)),
         1 => String::from("cannot clear the domain name"),
         _ => String::from("cannot bring up the loopback interface"),
     };
@@ -277,11 +288,9 @@ fn payload(item: usize, plan: &Plan) -> What {
             None,
         ),
         9 => (String::from("cannot set no_new_privs for pid 1"), None),
+        10 => (String::from("cannot set the program's umask"), None),
         _ => (
-            format!(
-                "cannot enter the working directory `{}`",
-                plan.cwd.display().to_string().escape_debug()
-            ),
+            format!("cannot enter the working directory {}", tick(&plan.cwd)),
             Some(String::from(
                 "no rule of the policy makes it visible, or it may not be searched: set `cwd`",
             )),
@@ -317,8 +326,7 @@ fn landlock(item: usize, plan: &Plan) -> What {
 
 /// execve failed for every candidate.
 fn cannot_execute(item: usize, errno: Errno, plan: &Plan) -> Refusal {
-    let name = plan.program.name.to_string_lossy();
-    let name = name.escape_debug();
+    let name = tick(&plan.program.name);
     let refuse = |code, message: String| Refusal {
         message,
         hint: None,
@@ -329,12 +337,12 @@ fn cannot_execute(item: usize, errno: Errno, plan: &Plan) -> Refusal {
         Errno::ENOENT if by_path => {
             let refusal = refuse(
                 126,
-                format!("cannot execute `{name}`: its interpreter does not exist in the sandbox"),
+                format!("cannot execute {name}: its interpreter does not exist in the sandbox"),
             );
             match plan.host_program.as_deref().and_then(interpreter) {
                 Some(interpreter) => refusal.hint(format!(
-                    "it asks for `{}`: install it, or make it visible with `--exec`",
-                    interpreter.escape_debug()
+                    "it asks for {}: install it, or make it visible with `--exec`",
+                    tick(interpreter)
                 )),
                 None => refusal,
             }
@@ -342,12 +350,12 @@ fn cannot_execute(item: usize, errno: Errno, plan: &Plan) -> Refusal {
         Errno::ENOENT => refuse(
             127,
             format!(
-                "program `{name}` not found in {}",
+                "program {name} not found in {}",
                 plan.program
                     .candidates
                     .iter()
                     .filter_map(|path| path.parent())
-                    .map(|path| format!("`{}`", path.display().to_string().escape_debug()))
+                    .map(tick)
                     .collect::<Vec<_>>()
                     .join(", ")
             ),
@@ -358,10 +366,10 @@ fn cannot_execute(item: usize, errno: Errno, plan: &Plan) -> Refusal {
                 .program
                 .candidates
                 .get(item)
-                .map_or_else(|| name.to_string(), |path| path.display().to_string());
+                .map_or(name, tick);
             let refusal = refuse(
                 126,
-                format!("cannot execute `{}`: {}", path.escape_debug(), errno.desc()),
+                format!("cannot execute {path}: {}", errno.desc()),
             );
             match errno {
                 Errno::ENOEXEC => refusal.hint(
@@ -383,6 +391,11 @@ fn interpreter(program: &Path) -> Option<String> {
     let mut head = Vec::new();
     let file = std::fs::File::open(program).ok()?;
     file.take(4096).read_to_end(&mut head).ok()?;
+    interpreter_in(&head)
+}
+
+/// The same, from the first bytes of the program, which are foreign.
+pub fn interpreter_in(head: &[u8]) -> Option<String> {
     if let Some(line) = head.strip_prefix(b"#!") {
         let line = line.split(|byte| *byte == b'\n').next()?;
         let word = line

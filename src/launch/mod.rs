@@ -7,16 +7,19 @@
 pub(crate) mod image;
 mod as_root;
 mod clone;
-mod explain;
+pub(crate) mod explain;
+pub(crate) mod progress;
 
 use crate::plan::{Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
 use crate::step::Step;
-use crate::sys::clone::{kill_child, own_pidfd, wait};
+use crate::sys::clone::own_pidfd;
 use crate::sys::{Errno, fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame};
 use image::{Descriptors, Image};
+use progress::Progress;
+use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// What a launch needs beyond the plan.
@@ -51,8 +54,7 @@ pub(crate) struct Launched {
 
 /// What the parent holds while the child prepares.
 struct Birth {
-    pid: libc::pid_t,
-    pidfd: OwnedFd,
+    born: clone::Born,
     control: OwnedFd,
     status: OwnedFd,
 }
@@ -94,12 +96,12 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     )
     .map_err(|text| {
         Refusal::new(format!(
-            "an argument or variable contains a NUL byte: `{}`",
-            text.escape_debug()
+            "an argument or variable contains a NUL byte: {}",
+            crate::escape::tick(text)
         ))
     })?;
     let flags = namespaces(plan.network);
-    let (pid, pidfd) = match &identity {
+    let born = match &identity {
         None => clone::launcher(&image, flags),
         Some(identity) => identity.during(|| clone::launcher(&image, flags)),
     }
@@ -107,28 +109,23 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     // Copies here would keep the child's ends open after it is gone.
     drop((child_status, child_control, own, ruleset, trees));
     let birth = Birth {
-        pid,
-        pidfd,
+        born,
         control,
         status,
     };
-    match accompany(&birth, plan, identity.as_ref()) {
-        Ok((started_ns, layers, master)) => Ok(Launched {
-            pid: birth.pid,
-            pidfd: birth.pidfd,
-            control: birth.control,
-            started_ns,
-            layers,
-            master,
-            _host_id: identity,
-        }),
-        Err(refusal) => {
-            // Nothing may go on half prepared.
-            let _ = kill_child(birth.pid, &birth.pidfd);
-            let _ = wait(birth.pid, true);
-            Err(refusal)
-        }
-    }
+    // On an error `born` is dropped: nothing may go on half prepared.
+    let (started_ns, layers, master) = accompany(&birth, plan, identity.as_ref())?;
+    let gone = || Refusal::new("the new process is gone");
+    let (pid, pidfd) = birth.born.keep().ok_or_else(gone)?;
+    Ok(Launched {
+        pid,
+        pidfd,
+        control: birth.control,
+        started_ns,
+        layers,
+        master,
+        _host_id: identity,
+    })
 }
 
 /// Every namespace at once; the time namespace is entered later, by the program's
@@ -178,7 +175,7 @@ fn accompany(
     plan: &Plan,
     identity: Option<&as_root::Identity>,
 ) -> Result<Confirmed, Refusal> {
-    write_maps(birth.pid, plan, identity)
+    write_maps(birth.born.pid(), plan, identity)
         .and_then(|()| {
             socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
                 .map_err(explain::parent("speak to the new process"))
@@ -189,10 +186,7 @@ fn accompany(
         explain::layer(Step::Cgroup, 0, plan),
         explain::ids_layer(plan, identity.map(as_root::Identity::uid)),
     ];
-    let mut expected = Step::ALL
-        .iter()
-        .copied()
-        .filter(|step| *step > Step::Ids && *step < Step::Exec);
+    let mut progress = Progress::new(plan);
     loop {
         let mut buffer = [0; FRAME_BYTES + 1];
         let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, true)
@@ -200,34 +194,18 @@ fn accompany(
         if bytes == 0 {
             break;
         }
-        match buffer.get(..bytes).and_then(Frame::decode) {
-            Some(Frame::Done { step, item }) if expected.next() == Some(step) => {
-                layers.push(explain::layer(step, item, plan));
-            }
-            Some(Frame::Failed { step, item, errno }) => {
-                return Err(explain::failure(
-                    step,
-                    item as usize,
-                    Errno::from_raw(errno),
-                    plan,
-                ));
-            }
-            _ => return Err(Refusal::new("the new process sent what no step sends")),
-        }
+        layers.push(progress.hear(buffer.get(..bytes).unwrap_or_default())?);
     }
-    if let Some(missing) = expected.next() {
-        return Err(Refusal::new(format!(
-            "the new process ended without a word before step {}",
-            missing.name()
-        ))
-        .hint("the kernel may have killed it for lack of memory: see `dmesg`"));
-    }
+    let executed = progress.end()?;
     let started_ns = process::monotonic_ns();
-    layers.push(explain::layer(Step::Exec, 0, plan));
+    layers.push(executed);
     let master = receive_master(birth, plan)?;
-    // A pid 1 that is gone already is the supervisor's to find out.
-    let _ = socket::send(birth.control.as_raw_fd(), &Frame::Started.encode());
-    Ok((started_ns, layers, master))
+    match socket::send(birth.control.as_raw_fd(), &Frame::Started.encode()) {
+        // A pid 1 that is gone already is the supervisor's to find out.
+        Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok((started_ns, layers, master)),
+        // One that was not told keeps no wall-time limit.
+        Err(errno) => Err(explain::parent("speak to the new process")(errno)),
+    }
 }
 
 /// Why the new process ended before its ids were mapped, when it did and said so:
@@ -235,15 +213,8 @@ fn accompany(
 fn last_words(birth: &Birth, plan: &Plan) -> Option<Refusal> {
     let mut buffer = [0; FRAME_BYTES + 1];
     let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, false).ok()?;
-    match buffer.get(..bytes).and_then(Frame::decode) {
-        Some(Frame::Failed { step, item, errno }) => Some(explain::failure(
-            step,
-            item as usize,
-            Errno::from_raw(errno),
-            plan,
-        )),
-        _ => None,
-    }
+    let frame = buffer.get(..bytes).and_then(Frame::decode)?;
+    progress::failure(frame, plan)
 }
 
 /// The pty's other end, which came before the program was executed.
@@ -274,10 +245,15 @@ fn write_maps(
         }
     };
     let write = |name: &str, text: String| {
-        std::fs::write(format!("/proc/{pid}/{name}"), text)
-            .map_err(|error| explain::map_failure(name, &error))
+        write_proc(pid, name, &text).map_err(|errno| explain::map_failure(name, errno))
     };
     write("setgroups", String::from("deny"))?;
     write("gid_map", format!("{} {gid} 1\n", plan.ids.gid))?;
     write("uid_map", format!("{} {uid} 1\n", plan.ids.uid))
+}
+
+/// Writes a file of a process's directory in `/proc`.
+fn write_proc(pid: libc::pid_t, name: &str, text: &str) -> Result<(), Errno> {
+    let path = CString::new(format!("{pid}/{name}")).map_err(|_| Errno::EINVAL)?;
+    fd::write_proc(&path, text.as_bytes())
 }

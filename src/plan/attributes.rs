@@ -55,10 +55,12 @@ pub(super) fn resolve(
     Ok((attributes, weakened))
 }
 
-/// Does the policy accept a machine without such a control? A filter around this
-/// process that hides the control is no such machine.
+/// Does the policy accept a machine without such a control? Only the kernel's own
+/// words for that count: one whose answer was refused, or failed for any other
+/// reason, is no such machine.
 fn accepted(policy: &Policy, state: i32) -> bool {
-    policy.weaken.contains_key(&Weaken::NoSpeculationControl) && !filtered(errno(state))
+    let has_none = state >= 0 || matches!(errno(state), Errno::EINVAL | Errno::ENODEV);
+    policy.weaken.contains_key(&Weaken::NoSpeculationControl) && has_none
 }
 
 /// The errno in an answer of PR_GET_SPECULATION_CTRL that is none.
@@ -66,7 +68,8 @@ fn errno(state: i32) -> Errno {
     Errno::from_raw(state.checked_neg().unwrap_or_default())
 }
 
-/// EINVAL, ENODEV: the kernel or the processor has no such control (prctl(2)).
+/// Not the kernel's answer, which is EINVAL or ENODEV where the kernel or the processor
+/// has no such control (prctl(2)).
 fn filtered(errno: Errno) -> bool {
     matches!(errno, Errno::EPERM | Errno::EACCES | Errno::ENOSYS)
 }
@@ -161,7 +164,9 @@ mod tests {
             assert_eq!(attributes.speculation, [true, false]);
             assert_eq!(weakened, Some(Weaken::NoSpeculationControl));
         }
-        assert!(resolve(&policy, &host(-libc::EPERM)).is_err());
+        for errno in [libc::EPERM, libc::ENOSYS, libc::ENOMEM, libc::EINTR] {
+            assert!(resolve(&policy, &host(-errno)).is_err(), "{errno}");
+        }
         let (attributes, weakened) = resolve(&policy, &host(3)).unwrap();
         assert_eq!((attributes.speculation, weakened), ([true, true], None));
     }

@@ -228,8 +228,8 @@ fn expand(key: &str, word: &str) -> Result<Numbers, Refusal> {
             false => "system call",
         };
         // Escaped, for it is printed as it came.
-        let word = word.escape_debug();
-        let refusal = Refusal::new(format!("`[syscalls] {key}` names no {kind}: `{word}`"));
+        let word = crate::escape::tick(word);
+        let refusal = Refusal::new(format!("`[syscalls] {key}` names no {kind}: {word}"));
         match unknown.suggestion {
             Some(near) => refusal.hint(format!("did you mean `{near}`?")),
             None => refusal,
@@ -310,7 +310,7 @@ mod tests {
             "`[syscalls] allow` names no group of system calls: `@defualt`\n\
              hint: did you mean `@default`?"
         );
-        assert!(refusal(&["a\x1b[2Jb"]).contains("`a\\u{1b}[2Jb`"));
+        assert!(refusal(&["a\x1b[2Jb"]).contains("`a\\x1b[2Jb`"));
     }
 
     #[test]

@@ -203,7 +203,8 @@ fn home_from_accounts() -> Option<PathBuf> {
     home_of(&accounts, nix::unistd::geteuid().as_raw())
 }
 
-fn home_of(accounts: &str, uid: u32) -> Option<PathBuf> {
+/// The same, from the text of passwd(5).
+pub fn home_of(accounts: &str, uid: u32) -> Option<PathBuf> {
     accounts.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         let [_, _, id, _, _, home, ..] = fields[..] else {

@@ -5,7 +5,7 @@
 //! [`crate::plan`].
 
 // In the order a policy goes through them.
-mod context;
+pub(crate) mod context;
 mod open;
 mod load;
 mod table;

@@ -36,7 +36,9 @@ impl Policy {
             Some(inside) => context.inside(inside).map_err(Unresolved::message)?,
             None => InsidePath::new(&host).map_err(str::to_owned)?,
         };
-        self.insert(inside, Content::Host(host), access, access.name());
+        // The option that the caller typed: `--write-exec`, for `write+exec`.
+        let flag = access.name().replace('+', "-");
+        self.insert(inside, Content::Host(host), access, &flag);
         Ok(())
     }
 

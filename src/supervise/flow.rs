@@ -37,6 +37,8 @@ pub(super) enum Met {
     End,
     /// Nobody reads what we write.
     Broken,
+    /// Bytes may be lost, and nobody but us can say so.
+    Failed(Errno),
 }
 
 impl Flow {
@@ -75,14 +77,15 @@ impl Flow {
             return Met::End;
         };
         match fd::read(from.as_ref(), &mut self.buffer) {
-            // EIO: the last process that had a pty's other end is gone.
-            Ok(0) | Err(Errno::EIO) => self.stop_reading(),
+            // EIO: the last process that had a pty's other end is gone. EBADF: it was
+            // handed to us for writing only, and says nothing.
+            Ok(0) | Err(Errno::EIO | Errno::EBADF) => self.stop_reading(),
             Ok(bytes) => {
                 (self.start, self.end) = (0, admit(bytes).min(bytes));
                 Met::Bytes
             }
             Err(Errno::EINTR | Errno::EAGAIN) => Met::Bytes,
-            Err(_) => self.stop_reading(),
+            Err(errno) => Met::Failed(errno),
         }
     }
 
@@ -120,12 +123,15 @@ impl Flow {
         match fd::write(to.as_raw_fd(), part) {
             Ok(bytes) => self.start += bytes,
             Err(Errno::EINTR | Errno::EAGAIN) => {}
-            Err(_) => {
+            // A pipe without a reader, a terminal that hung up, a descriptor that
+            // was handed to us for reading only.
+            Err(Errno::EPIPE | Errno::EIO | Errno::EBADF | Errno::ECONNRESET) => {
                 // Closing our end of the source as well: the writer learns it the
                 // way it would without us between.
                 self.abandon();
                 return Met::Broken;
             }
+            Err(errno) => return Met::Failed(errno),
         }
         Met::Bytes
     }

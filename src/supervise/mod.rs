@@ -4,6 +4,7 @@
 //! It decides nothing about isolation; ending the control socket is enough to end
 //! the sandbox.
 
+pub(crate) mod facts;
 mod flow;
 mod relay;
 mod signals;
@@ -15,6 +16,7 @@ use crate::plan::{Plan, Refusal};
 use crate::report::{Exit, KilledBy, Output, Report, Weakened};
 use crate::sys::{Errno, clone, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
+use facts::Facts;
 use flow::Wanted;
 use relay::Relay;
 use signals::Signals;
@@ -42,14 +44,26 @@ pub struct Child {
 /// How long after the wall-time limit pid 1 may be late.
 const WALL_GRACE: Duration = Duration::from_millis(500);
 
-/// What has been learnt so far.
-#[derive(Default)]
-struct Facts {
-    status: Option<i32>,
-    peak_kib: u32,
-    killed_by: Option<KilledBy>,
-    /// The program may have ended before anybody saw that it wrote too much.
-    output_limit_passed: bool,
+/// Why the run was not watched to its end.
+struct Lost {
+    what: &'static str,
+    errno: Errno,
+}
+
+impl Lost {
+    /// Counted output and a terminal go through this process: what is lost here the
+    /// program takes for written, or never gets to read.
+    fn bytes(errno: Errno) -> Lost {
+        let what = "pass on what the program reads and writes";
+        Lost { what, errno }
+    }
+}
+
+impl From<Errno> for Lost {
+    fn from(errno: Errno) -> Lost {
+        let what = "watch the sandbox";
+        Lost { what, errno }
+    }
 }
 
 /// The pipes and descriptors of the parent's side.
@@ -134,13 +148,13 @@ impl Child {
         if let Some(terminal) = self.terminal.take() {
             terminal.restore();
         }
-        watched.map_err(|errno| failed("watch the sandbox", errno))?;
+        watched.map_err(|lost| failed(lost.what, lost.errno))?;
         report.map_err(|errno| failed("learn how the program ended", errno))
     }
 
     /// Moves data and obeys until pid 1 is gone, which is when the control socket
     /// ends, and what the program wrote is where it should go.
-    fn poll_until_end(&mut self, signals: Option<&Signals>) -> Result<(), Errno> {
+    fn poll_until_end(&mut self, signals: Option<&Signals>) -> Result<(), Lost> {
         let mut fds: Vec<libc::pollfd> = Vec::with_capacity(8);
         // pid 1 keeps the limit. Should something inside keep pid 1 from running,
         // this side, which nothing inside can slow down, ends it all the same.
@@ -169,11 +183,6 @@ impl Child {
             let left = backstop
                 .filter(|_| alive)
                 .map(|at| at.saturating_sub(process::monotonic_ns()));
-            if left == Some(0) {
-                self.end(KilledBy::Wall)?;
-                backstop = None;
-                continue;
-            }
             process::poll(&mut fds, if waiting { left } else { Some(0) })?;
             let ready = |(fd, events): Wanted| {
                 fds.iter()
@@ -197,16 +206,21 @@ impl Child {
             }
             let mut over = false;
             if let Some(relay) = &mut self.relay {
-                over |= relay.pump(ready);
+                over |= relay.pump(ready).map_err(Lost::bytes)?;
             }
             if let Some(terminal) = &mut self.terminal {
-                over |= terminal.pump(ready);
+                over |= terminal.pump(ready).map_err(Lost::bytes)?;
             }
             if over {
                 self.facts.output_limit_passed = true;
             }
             if alive && over {
                 self.end(KilledBy::Output)?;
+            }
+            // A caller may have come late: what pid 1 has said counts first.
+            if left == Some(0) && !ready(control) {
+                self.end(KilledBy::Wall)?;
+                backstop = None;
             }
             if alive && ready(control) {
                 alive = self.hear()?;
@@ -235,19 +249,7 @@ impl Child {
             Err(Errno::EAGAIN | Errno::ECONNRESET) => return Ok(true),
             Err(errno) => return Err(errno),
         };
-        match buffer.get(..bytes).and_then(Frame::decode) {
-            Some(Frame::Exited { status }) => {
-                self.facts.status = Some(status);
-                // A pid 1 that was killed says nothing: the program ended before the
-                // caller's wish arrived.
-                if self.facts.killed_by == Some(KilledBy::Cancel) {
-                    self.facts.killed_by = None;
-                }
-            }
-            Some(Frame::Peak { kib }) => self.facts.peak_kib = kib,
-            Some(Frame::OutOfTime) => self.blame(KilledBy::Wall),
-            _ => return Err(Errno::EPROTO),
-        }
+        self.facts.hear(buffer.get(..bytes).unwrap_or_default())?;
         Ok(true)
     }
 
@@ -256,15 +258,8 @@ impl Child {
         if !self.reaped {
             clone::kill_child(self.launched.pid, &self.launched.pidfd)?;
         }
-        self.blame(by);
+        self.facts.blame(by);
         Ok(())
-    }
-
-    /// The first cause wins; a program that had already ended was not killed.
-    fn blame(&mut self, by: KilledBy) {
-        if self.facts.killed_by.is_none() && self.facts.status.is_none() {
-            self.facts.killed_by = Some(by);
-        }
     }
 
     /// Reaps pid 1, which ends only after everything else inside has.
@@ -280,7 +275,7 @@ impl Child {
             0 => u64::try_from(ended.usage.ru_maxrss).unwrap_or(0),
             kib => u64::from(kib),
         };
-        let exit = exit(self.facts.status);
+        let exit = self.facts.exit();
         let killed_by = self
             .facts
             .killed_by
@@ -377,24 +372,6 @@ fn send_signal(control: &OwnedFd, number: i32) -> Result<(), Errno> {
         // Already over; the report will say how.
         Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
         other => other,
-    }
-}
-
-fn exit(status: Option<i32>) -> Exit {
-    // Without a word from pid 1 everything was killed.
-    let status = status.unwrap_or(libc::SIGKILL);
-    if libc::WIFEXITED(status) {
-        Exit {
-            code: u8::try_from(libc::WEXITSTATUS(status)).ok(),
-            signal: None,
-            core: false,
-        }
-    } else {
-        Exit {
-            code: None,
-            signal: u8::try_from(libc::WTERMSIG(status)).ok(),
-            core: libc::WCOREDUMP(status),
-        }
     }
 }
 

@@ -4,7 +4,8 @@
 //! Used only when the policy sets `limits.output`; otherwise descriptors are
 //! passed through and nothing stands between.
 
-use super::flow::{Flow, Wanted};
+use super::flow::{Flow, Met, Wanted};
+use crate::sys::Errno;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -67,13 +68,15 @@ impl Relay {
     }
 
     /// Moves what is ready; `true` when the limit is passed.
-    pub(super) fn pump(&mut self, ready: impl Fn(Wanted) -> bool) -> bool {
+    pub(super) fn pump(&mut self, ready: impl Fn(Wanted) -> bool) -> Result<bool, Errno> {
         for flow in &mut self.flows {
-            if flow.wants().is_some_and(&ready) {
-                flow.step(|bytes| self.meter.admit(bytes));
+            if flow.wants().is_some_and(&ready)
+                && let Met::Failed(errno) = flow.step(|bytes| self.meter.admit(bytes))
+            {
+                return Err(errno);
             }
         }
-        self.meter.over()
+        Ok(self.meter.over())
     }
 
     /// Every writer is dead: a source that has nothing now never will.

@@ -19,25 +19,24 @@ const FORWARDED: [Signal; 6] = [
 /// The front end's signals, received by descriptor. Unblocked again on drop.
 pub(super) struct Signals {
     descriptor: SignalFd,
-    before: SigSet,
+    /// The calling thread's mask.
+    before: u64,
 }
 
 impl Signals {
     pub(super) fn take() -> Result<Signals, Errno> {
         let mut set = SigSet::empty();
-        for signal in FORWARDED {
+        let mut mask = 0;
+        let ours = [Signal::SIGWINCH, Signal::SIGTSTP, Signal::SIGCONT];
+        for signal in FORWARDED.into_iter().chain(ours) {
             set.add(signal);
+            mask |= 1 << (signal as u32 - 1);
         }
-        set.add(Signal::SIGWINCH);
-        set.add(Signal::SIGTSTP);
-        set.add(Signal::SIGCONT);
-        let before = SigSet::thread_get_mask()?;
-        set.thread_block()?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        Ok(Signals {
-            descriptor: SignalFd::with_flags(&set, flags)?,
-            before,
-        })
+        // First what can fail and needs no undoing.
+        let descriptor = SignalFd::with_flags(&set, flags)?;
+        let before = process::block_signals(mask)?;
+        Ok(Signals { descriptor, before })
     }
 
     pub(super) fn fd(&self) -> RawFd {
@@ -51,7 +50,13 @@ impl Signals {
         terminal: Option<&Terminal>,
     ) -> Result<bool, Errno> {
         let mut asked_to_end = false;
-        while let Some(info) = self.descriptor.read_signal()? {
+        loop {
+            let info = match self.descriptor.read_signal() {
+                Ok(Some(info)) => info,
+                Ok(None) => break,
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(errno),
+            };
             match Signal::try_from(info.ssi_signo as i32) {
                 Ok(Signal::SIGWINCH) => {
                     if let Some(terminal) = terminal {
@@ -95,6 +100,6 @@ impl Drop for Signals {
         // Read what is left, so that unblocking does not deliver it late.
         let mut rest = [0u8; 1024];
         let _ = fd::read(&self.fd(), &mut rest);
-        let _ = self.before.thread_set_mask();
+        let _ = process::set_signal_mask(self.before);
     }
 }

@@ -70,9 +70,12 @@ impl Terminal {
     }
 
     /// Moves what is ready; `true` when the output limit is passed.
-    pub(super) fn pump(&mut self, ready: impl Fn(Wanted) -> bool) -> bool {
+    pub(super) fn pump(&mut self, ready: impl Fn(Wanted) -> bool) -> Result<bool, Errno> {
         if self.typed.wants().is_some_and(&ready) {
             let met = self.typed.step(|bytes| bytes);
+            if let Met::Failed(errno) = met {
+                return Err(errno);
+            }
             if met == Met::Bytes && self.typed.is_pending() {
                 self.mid_line = !self.typed.ends_with(b'\n');
             }
@@ -88,11 +91,13 @@ impl Terminal {
         if self.shown.wants().is_some_and(&ready) {
             let meter = &mut self.meter;
             let admit = |bytes| meter.as_mut().map_or(bytes, |meter| meter.admit(bytes));
-            if self.shown.step(admit) == Met::Broken {
-                self.hang_up();
+            match self.shown.step(admit) {
+                Met::Broken => self.hang_up(),
+                Met::Failed(errno) => return Err(errno),
+                Met::Bytes | Met::End => {}
             }
         }
-        self.meter.as_ref().is_some_and(Meter::over)
+        Ok(self.meter.as_ref().is_some_and(Meter::over))
     }
 
     /// Every process inside is dead: nothing typed arrives any more.

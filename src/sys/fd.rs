@@ -3,7 +3,7 @@
 //! Raw numbers, because between clone and exec ownership is the plan's and not
 //! the type system's.
 
-use super::{Result, check};
+use super::{Result, check, uninterrupted};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::Mode;
 use std::ffi::CStr;
@@ -26,17 +26,52 @@ pub(crate) fn open_read_write(dir: RawFd, path: &CStr) -> Result<RawFd> {
     open(dir, path, OFlag::O_RDWR | OFlag::O_NOCTTY, 0, false)
 }
 
-/// Opens a file of this process in `/proc` for writing. The path is followed:
-/// `/proc/self` is a link, and meant to be.
-pub(crate) fn open_write(path: &CStr) -> Result<RawFd> {
-    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-    nix::fcntl::open(path, flags, Mode::empty()).map(IntoRawFd::into_raw_fd)
+/// Opens a file of `/proc` for writing, `path` being what follows `/proc/`.
+///
+/// Only on the procfs itself: what a tmpfs holds that stands at `/proc`, or what is
+/// mounted over one of its files, is not what is to be written (CVE-2019-19921,
+/// CVE-2025-52881). `self` is a link, and meant to be followed.
+pub(crate) fn open_proc(path: &CStr) -> Result<RawFd> {
+    let proc = open(
+        libc::AT_FDCWD,
+        c"/proc",
+        OFlag::O_PATH | OFlag::O_DIRECTORY,
+        0,
+        false,
+    )?;
+    let resolve = ResolveFlag::RESOLVE_BENEATH
+        | ResolveFlag::RESOLVE_NO_XDEV
+        | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let file = is_procfs(proc).and_then(|is| match is {
+        true => resolved(proc, path, OFlag::O_WRONLY, 0, resolve),
+        false => Err(super::Errno::ENOENT),
+    });
+    close(proc);
+    file
 }
 
-/// As [`open_write`], for reading.
+/// Writes a file of `/proc` in one call, as id maps want it; see [`open_proc`].
+pub(crate) fn write_proc(path: &CStr, text: &[u8]) -> Result<()> {
+    let file = open_proc(path)?;
+    let written = write_all(file, text);
+    close(file);
+    written
+}
+
+fn is_procfs(fd: RawFd) -> Result<bool> {
+    let mut stat = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the pointer is valid for writing a statfs.
+    check(unsafe { libc::fstatfs(fd, stat.as_mut_ptr()) }.into())?;
+    // SAFETY: zeroed is valid, and the call filled it.
+    let stat = unsafe { stat.assume_init() };
+    Ok(stat.f_type == libc::PROC_SUPER_MAGIC)
+}
+
+/// Opens a file of this process in `/proc` for reading. The path is followed:
+/// `/proc/self` is a link, and meant to be, and so are those to namespaces.
 pub(crate) fn open_read(path: &CStr) -> Result<RawFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-    nix::fcntl::open(path, flags, Mode::empty()).map(IntoRawFd::into_raw_fd)
+    uninterrupted(|| nix::fcntl::open(path, flags, Mode::empty())).map(IntoRawFd::into_raw_fd)
 }
 
 fn open(dir: RawFd, path: &CStr, flags: OFlag, mode: u32, beneath: bool) -> Result<RawFd> {
@@ -44,6 +79,16 @@ fn open(dir: RawFd, path: &CStr, flags: OFlag, mode: u32, beneath: bool) -> Resu
     if beneath {
         resolve |= ResolveFlag::RESOLVE_BENEATH;
     }
+    resolved(dir, path, flags, mode, resolve)
+}
+
+fn resolved(
+    dir: RawFd,
+    path: &CStr,
+    flags: OFlag,
+    mode: u32,
+    resolve: ResolveFlag,
+) -> Result<RawFd> {
     let how = OpenHow::new()
         .flags(flags | OFlag::O_CLOEXEC)
         .mode(Mode::from_bits_truncate(mode))

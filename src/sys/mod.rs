@@ -4,6 +4,7 @@
 //! say *child-safe* (no allocation, no lock, no panic: may be called between
 //! clone and exec) or *parent only*. They decide nothing.
 
+pub(crate) mod ask;
 pub(crate) mod clone;
 pub(crate) mod fd;
 pub(crate) mod inherited;
@@ -19,6 +20,18 @@ pub(crate) use nix::errno::Errno;
 
 /// Result of a call.
 pub(crate) type Result<T> = std::result::Result<T, Errno>;
+
+/// Makes the call again for as long as a signal interrupts it: the caller may have
+/// handlers without SA_RESTART, and a process that is stopped and goes on again is
+/// interrupted as well (signal(7)). Child-safe.
+fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
 
 /// Turns a raw return value into a result; reads `errno` on −1.
 fn check(value: libc::c_long) -> Result<libc::c_long> {

@@ -3,7 +3,7 @@
 //! Child-safe throughout. A tree that is not yet attached is invisible, so every
 //! flag is set before anyone can look.
 
-use super::{Result, check};
+use super::{Result, check, uninterrupted};
 use std::ffi::CStr;
 use std::os::fd::RawFd;
 
@@ -115,39 +115,38 @@ pub(crate) fn make(kind: &CStr, options: &[(&CStr, &CStr)], attributes: u64) -> 
     let context =
         check(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) })? as RawFd;
     let made = configure(context, options).and_then(|()| {
-        // SAFETY: no memory is passed.
-        check(unsafe { libc::syscall(libc::SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes) })
+        uninterrupted(|| {
+            // SAFETY: no memory is passed.
+            check(unsafe { libc::syscall(libc::SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes) })
+        })
     });
     super::fd::close(context);
     made.map(|fd| fd as RawFd)
 }
 
 fn configure(context: RawFd, options: &[(&CStr, &CStr)]) -> Result<()> {
+    let none = std::ptr::null::<libc::c_char>();
+    let set = FSCONFIG_SET_STRING;
     for (key, value) in options {
+        // Interrupted, it has done nothing: the wait for the context's lock was.
         // SAFETY: key and value are NUL-terminated.
-        check(unsafe {
-            libc::syscall(
-                libc::SYS_fsconfig,
-                context,
-                FSCONFIG_SET_STRING,
-                key.as_ptr(),
-                value.as_ptr(),
-                0,
-            )
-        })?;
+        uninterrupted(|| unsafe { fsconfig(context, set, key.as_ptr(), value.as_ptr()) })?;
     }
     // SAFETY: FSCONFIG_CMD_CREATE takes no key and no value.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_fsconfig,
-            context,
-            FSCONFIG_CMD_CREATE,
-            std::ptr::null::<libc::c_char>(),
-            std::ptr::null::<libc::c_char>(),
-            0,
-        )
-    })
-    .map(drop)
+    uninterrupted(|| unsafe { fsconfig(context, FSCONFIG_CMD_CREATE, none, none) })
+}
+
+/// # Safety
+///
+/// Key and value are what the command takes.
+unsafe fn fsconfig(
+    context: RawFd,
+    command: libc::c_uint,
+    key: *const libc::c_char,
+    value: *const libc::c_char,
+) -> Result<()> {
+    // SAFETY: as the caller vouches.
+    check(unsafe { libc::syscall(libc::SYS_fsconfig, context, command, key, value, 0) }).map(drop)
 }
 
 /// Makes the working directory the root and stacks the old root on top of it

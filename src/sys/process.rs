@@ -177,15 +177,15 @@ pub(crate) fn limit(resource: u32) -> Result<(u64, u64)> {
     Ok((limit.rlim_cur, limit.rlim_max))
 }
 
-/// Sets the umask.
-pub(crate) fn set_umask(mask: u32) {
-    // SAFETY: umask cannot fail and passes no memory.
-    unsafe { libc::umask(mask) };
+/// Sets the umask. The kernel cannot fail here, but a filter around this process can.
+pub(crate) fn set_umask(mask: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::syscall(libc::SYS_umask, mask) }).map(drop)
 }
 
 /// Every signal back to its default action, SIG_IGN included (CLONE_CLEAR_SIGHAND
 /// leaves ignored signals ignored).
-pub(crate) fn default_signal_actions() {
+pub(crate) fn default_signal_actions() -> Result<()> {
     /// The kernel's own `struct sigaction`.
     #[repr(C)]
     struct KernelAction {
@@ -200,10 +200,11 @@ pub(crate) fn default_signal_actions() {
         restorer: 0,
         mask: 0,
     };
-    for signal in 1..=64 {
-        // SAFETY: `action` has the kernel's layout and an 8-byte mask. SIGKILL and
-        // SIGSTOP answer EINVAL, and need nothing.
-        unsafe {
+    // These two have no other action, and take none.
+    let fixed = [libc::SIGKILL, libc::SIGSTOP];
+    for signal in (1..=64).filter(|signal| !fixed.contains(signal)) {
+        // SAFETY: `action` has the kernel's layout and an 8-byte mask.
+        check(unsafe {
             libc::syscall(
                 libc::SYS_rt_sigaction,
                 signal,
@@ -211,8 +212,9 @@ pub(crate) fn default_signal_actions() {
                 std::ptr::null::<KernelAction>(),
                 8,
             )
-        };
+        })?;
     }
+    Ok(())
 }
 
 /// Blocks or unblocks every signal of the calling thread; the mask before.
@@ -223,6 +225,23 @@ pub(crate) fn set_signal_mask(mask: u64) -> Result<u64> {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
             libc::SIG_SETMASK,
+            &raw const mask,
+            &raw mut old,
+            8,
+        )
+    })?;
+    Ok(old)
+}
+
+/// Blocks these signals as well; the mask before. Raw, because nix's wrapper takes the
+/// error of pthread_sigmask(3), which is no −1, for success.
+pub(crate) fn block_signals(mask: u64) -> Result<u64> {
+    let mut old = 0u64;
+    // SAFETY: both pointers are to 8-byte masks, the size given.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_BLOCK,
             &raw const mask,
             &raw mut old,
             8,

@@ -1,6 +1,6 @@
 //! The status and control sockets: fixed frames, and one descriptor once.
 
-use super::{Errno, Result, check, fd};
+use super::{Errno, Result, check, fd, uninterrupted};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// A connected pair of SEQPACKET sockets, close-on-exec, numbered 3 or higher: a
@@ -18,37 +18,19 @@ pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
 
 /// Sends one frame; a peer that is gone is an error, never a signal. Child-safe.
 pub(crate) fn send(socket: RawFd, frame: &[u8]) -> Result<()> {
-    loop {
-        // SAFETY: pointer and length describe `frame`.
-        let sent = unsafe {
-            libc::send(
-                socket,
-                frame.as_ptr().cast(),
-                frame.len(),
-                libc::MSG_NOSIGNAL,
-            )
-        };
-        match check(sent as libc::c_long) {
-            Ok(_) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
+    let (pointer, flags) = (frame.as_ptr().cast(), libc::MSG_NOSIGNAL);
+    // SAFETY: pointer and length describe `frame`.
+    let send = || check(unsafe { libc::send(socket, pointer, frame.len(), flags) } as libc::c_long);
+    uninterrupted(send).map(drop)
 }
 
 /// Receives one frame into `buffer`; 0 at the end. Child-safe.
 pub(crate) fn receive(socket: RawFd, buffer: &mut [u8], block: bool) -> Result<usize> {
     let flags = if block { 0 } else { libc::MSG_DONTWAIT };
-    loop {
-        // SAFETY: pointer and length describe `buffer`.
-        let received =
-            unsafe { libc::recv(socket, buffer.as_mut_ptr().cast(), buffer.len(), flags) };
-        match check(received as libc::c_long) {
-            Ok(bytes) => return Ok(bytes as usize),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
+    let (pointer, length) = (buffer.as_mut_ptr().cast(), buffer.len());
+    // SAFETY: pointer and length describe `buffer`.
+    let receive = || check(unsafe { libc::recv(socket, pointer, length, flags) } as libc::c_long);
+    uninterrupted(receive).map(|bytes| bytes as usize)
 }
 
 /// Space for one control message with one descriptor, aligned as the kernel asks.
@@ -65,7 +47,7 @@ pub(crate) fn send_descriptor(socket: RawFd, fd: RawFd) -> Result<()> {
     };
     // SAFETY: zeroed is a valid msghdr; every pointer set below outlives the call;
     // CMSG_SPACE(4) is 24 bytes on 64-bit Linux, the size of `control`.
-    check(unsafe {
+    unsafe {
         let mut message: libc::msghdr = std::mem::zeroed();
         message.msg_iov = &raw mut part;
         message.msg_iovlen = 1;
@@ -76,8 +58,10 @@ pub(crate) fn send_descriptor(socket: RawFd, fd: RawFd) -> Result<()> {
         (*header).cmsg_type = libc::SCM_RIGHTS;
         (*header).cmsg_len = libc::CMSG_LEN(4) as _;
         libc::CMSG_DATA(header).cast::<RawFd>().write_unaligned(fd);
-        libc::sendmsg(socket, &raw const message, libc::MSG_NOSIGNAL)
-    } as libc::c_long)
+        uninterrupted(|| {
+            check(libc::sendmsg(socket, &raw const message, libc::MSG_NOSIGNAL) as libc::c_long)
+        })
+    }
     .map(drop)
 }
 
@@ -97,10 +81,10 @@ pub(crate) fn receive_descriptor(socket: &OwnedFd) -> Result<Option<OwnedFd>> {
         message.msg_iovlen = 1;
         message.msg_control = (&raw mut control).cast();
         message.msg_controllen = 24;
-        check(
-            libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC)
-                as libc::c_long,
-        )?;
+        uninterrupted(|| {
+            let flags = libc::MSG_CMSG_CLOEXEC;
+            check(libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) as libc::c_long)
+        })?;
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         if header.is_null()
             || (*header).cmsg_level != libc::SOL_SOCKET

@@ -2,8 +2,8 @@
 //! It must not make one outside; with wrong pointers and numbers they do nothing where they are open.
 
 use crate::calls::{ask, raw};
-use crate::dangerous;
 use crate::harness::jailed;
+use sandbox::audit::dangers as dangerous;
 use sandbox::policy::syscalls::{REFUSED, UNKNOWN, number};
 use std::collections::BTreeMap;
 

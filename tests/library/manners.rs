@@ -191,6 +191,23 @@ fn the_wall_time_limit_holds_while_nobody_waits() {
 }
 
 #[test]
+fn a_program_that_ended_in_time_is_not_late_because_its_caller_is() {
+    alone(
+        "manners::a_program_that_ended_in_time_is_not_late_because_its_caller_is",
+        || {
+            let limit = std::time::Duration::from_millis(500);
+            let mut command = strict(|policy| policy.limits.wall_time = Some(limit)).command("sh");
+            let child = command.args(["-c", "exit 6"]).spawn().unwrap();
+            wait_readable(child.as_fd());
+            // Past the limit, and past what pid 1 is given on top of it.
+            std::thread::sleep(limit + limit + limit);
+            let report = child.wait().unwrap();
+            assert_eq!((report.exit.code, report.killed_by), (Some(6), None));
+        },
+    );
+}
+
+#[test]
 fn a_descriptor_can_be_let_through() {
     alone("manners::a_descriptor_can_be_let_through", || {
         let (mut reader, writer) = std::io::pipe().unwrap();

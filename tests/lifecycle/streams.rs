@@ -118,3 +118,20 @@ fn a_slow_reader_gets_everything() {
     assert_eq!(total, 1_000_000);
     assert_eq!(super::wait(child), 0);
 }
+
+#[test]
+fn counted_output_that_cannot_be_written_is_an_error_and_not_a_short_success() {
+    // The program has ended by the time that anybody learns of the full disk.
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let output = support::run_as_is(
+        support::sandbox()
+            .args(["--output", "1MiB", "--", "/bin/echo", "lost"])
+            .stdout(full.unwrap())
+            .stderr(Stdio::piped()),
+    );
+    assert_eq!(support::code(&output), 125);
+    assert_eq!(
+        support::complaint(&output),
+        "sandbox: cannot pass on what the program reads and writes: No space left on device\n"
+    );
+}

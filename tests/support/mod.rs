@@ -123,6 +123,26 @@ fn sweep() {
     }
 }
 
+/// The program if it is installed; otherwise says so, or fails if it is required.
+pub fn installed(program: &str) -> Option<String> {
+    let found = ["/usr/bin", "/bin", "/usr/local/bin"]
+        .into_iter()
+        .map(|directory| format!("{directory}/{program}"))
+        .find(|path| Path::new(path).exists());
+    if found.is_none() {
+        skip(program, "is not installed");
+    }
+    found
+}
+
+/// Says that a test is skipped, or fails if `what` is required.
+pub fn skip(what: &str, why: &str) {
+    let required = std::env::var("SANDBOX_TEST_REQUIRE").unwrap_or_default();
+    let named = required.split(',').any(|name| name.trim() == what);
+    assert!(!named, "{what} {why}, and SANDBOX_TEST_REQUIRE names it");
+    println!("skip: {what} {why}");
+}
+
 /// Runs to the end, with standard output and error kept.
 pub fn run(command: &mut Command) -> Output {
     let child = command
@@ -205,6 +225,11 @@ impl Scratch {
     /// A directory of the ordinary user in it.
     pub fn directory(&self, name: &str) -> PathBuf {
         fs::create_dir(self.join(name)).unwrap();
+        self.give(name, 0o755)
+    }
+
+    /// What a test made there itself becomes the ordinary user's.
+    pub fn give_away(&self, name: &str) -> PathBuf {
         self.give(name, 0o755)
     }
 

@@ -43,6 +43,14 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "Error",
         ],
     ),
+    // A user of the library's face, inside the library: it runs itself.
+    (
+        "audit",
+        &[
+            "Command", "Error", "Sandbox", "Stdio", "bpf", "escape", "host", "plan", "policy",
+            "report", "sys",
+        ],
+    ),
     ("cli", &[]),
 ];
 

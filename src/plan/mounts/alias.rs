@@ -8,11 +8,11 @@ use super::quote;
 use super::tree::{Entry, ResolvedFiles, Thing, contains, join};
 use crate::host::{Host, PathFact, paths};
 use crate::plan::Refusal;
-use crate::policy::{Access, Policy};
+use crate::policy::{Access, Content, FileRule, Policy};
 use std::path::{Path, PathBuf};
 
-/// Refuses a map in which a narrowed host path has a wider second name, or a
-/// policy file can be written.
+/// Refuses a map in which a narrowed host path has a wider second name, a source
+/// is chosen by a link that can be replaced, or a policy file can be written.
 pub(super) fn check(
     files: &ResolvedFiles,
     gone: &[Gone],
@@ -35,6 +35,11 @@ pub(super) fn check(
                     other.origin
                 )));
             }
+        }
+    }
+    for rule in policy.files.values() {
+        if let Content::Host(source) = &rule.content {
+            led(files, source, rule, host)?;
         }
     }
     for source in &policy.sources {
@@ -106,6 +111,35 @@ fn narrowed(files: &ResolvedFiles, at: &Path, entry: &Entry) -> Result<(), Refus
             let twin = other_at != at && same == Some((identity.dev, identity.ino));
             if (within || twin) && !contains(entry.access, other.access) {
                 return refuse(source, other_at, other);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Does a symbolic link that the program may replace choose what the rule shows?
+///
+/// What one run leaves there the next would follow (the lesson of CVE-2024-42472).
+/// A link that stays in the tree that holds it gives nothing new.
+fn led(files: &ResolvedFiles, source: &Path, rule: &FileRule, host: &Host) -> Result<(), Refusal> {
+    let Some(PathFact::Found(found)) = host.paths.get(source) else {
+        return Ok(());
+    };
+    for link in &found.via {
+        for (at, other) in reaching(files, link) {
+            let Thing::Host { source: tree, .. } = &other.thing else {
+                continue;
+            };
+            if other.access.writes() && !paths::within(&found.real, tree) {
+                return Err(Refusal::new(format!(
+                    "cannot follow {} (rule {}) to {}: the program may replace that symbolic link, for it may write {} (rule {})",
+                    quote(link),
+                    rule.origin,
+                    quote(&found.real),
+                    quote(at),
+                    other.origin
+                ))
+                .hint(format!("name {} instead", quote(&found.real))));
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Calls, and arguments of calls, that reach beyond the program: by number, as in
 //! the kernel's headers and manual pages.
 //!
-//! It is no policy: what stands nowhere here is not thereby harmless.
+//! It is no policy: what stands nowhere here is not thereby harmless. It does not
+//! use the tables of the policy language: a call forgotten there must not be
+//! forgotten here too.
 
 use libc::c_long;
 

@@ -1,0 +1,9 @@
+//! libFuzzer's door to `targets/bpf.rs`, and nothing else.
+#![no_main]
+
+#[path = "../targets/bytes.rs"]
+mod bytes;
+#[path = "../targets/bpf.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::check(data));

@@ -1,0 +1,11 @@
+//! libFuzzer's door to `targets/options.rs`, and nothing else.
+#![no_main]
+
+#[path = "../targets/bytes.rs"]
+mod bytes;
+#[path = "../targets/options.rs"]
+mod target;
+#[path = "../targets/valid.rs"]
+mod valid;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::check(data));

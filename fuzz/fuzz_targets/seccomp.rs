@@ -1,0 +1,9 @@
+//! libFuzzer's door to `targets/seccomp.rs`, and nothing else.
+#![no_main]
+
+#[path = "../targets/bytes.rs"]
+mod bytes;
+#[path = "../targets/seccomp.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::check(data));
