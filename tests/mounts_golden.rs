@@ -91,7 +91,7 @@ fn what_is_hidden_can_hold_something_visible() {
     assert_eq!(
         plan(rules, &["/home/u/p/", "/usr/share/zone/"], &[]),
         "directory /home 111\n\
-         directory /home/u 755\n\
+         directory /home/u 111\n\
          directory /home/u/p 755\n\
          bind /home/u/p from /home/u/p ro noexec\n\
          directory /usr 755\n\

@@ -2,12 +2,14 @@
 //! mistake is answered with, and what the command line may override.
 //!
 //! Files on disk are in `policy/files.rs`, laws over random input in
-//! `policy/laws.rs`.
+//! `policy/laws.rs`, policies written down in `policy/written.rs`.
 
 #[path = "policy/files.rs"]
 mod files;
 #[path = "policy/laws.rs"]
 mod laws;
+#[path = "policy/written.rs"]
+mod written;
 
 use sandbox::policy::{
     Access, BUILTIN, Content, Context, InsidePath, Network, Policy, Weaken, builtin,

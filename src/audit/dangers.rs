@@ -166,6 +166,10 @@ pub fn arguments() -> Vec<(u32, [u64; 6])> {
     for kind in [libc::S_IFCHR, libc::S_IFBLK, libc::S_IFREG | libc::S_ISUID] {
         add(libc::SYS_mknodat, &[3, 0, u64::from(kind)]);
     }
+    // renameat2(2): RENAME_WHITEOUT, alone and with RENAME_NOREPLACE.
+    for flags in [4, 5] {
+        add(libc::SYS_renameat2, &[3, 0, 3, 0, flags]);
+    }
     // pid 1's limits and priority: prlimit(2), setpriority(2), sched_setaffinity(2).
     add(libc::SYS_prlimit64, &[1, 7, 1]);
     add(libc::SYS_setpriority, &[0, 1, 19]);

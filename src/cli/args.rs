@@ -13,7 +13,8 @@ use std::ffi::OsString;
                       sandbox plan [OPTIONS] [--] PROGRAM [ARG]...\n       \
                       sandbox audit [OPTIONS]\n       \
                       sandbox check FILE...\n       \
-                      sandbox policy [NAME]",
+                      sandbox policy [NAME]\n       \
+                      sandbox policy --resolved NAME|FILE",
     after_help = "Sizes are whole numbers with B, KiB, MiB, GiB, kB, MB or GB; times with ms, s, m or h;\n\
                   a limit may be `none`.\n\
                   Exit code: the program's own; 128+n after signal n; 124 time limit;\n\
@@ -113,6 +114,9 @@ pub struct Policy {
     /// The built-in policy to print
     #[arg(value_name = "NAME")]
     pub name: Option<OsString>,
+    /// Print what it, or a file, comes to: nothing left to extend
+    #[arg(long)]
+    pub resolved: bool,
     #[command(flatten)]
     pub help: Help,
 }

@@ -47,7 +47,7 @@ fn act(words: &[OsString]) -> Result<u8, Failure> {
         Some(Action::Audit(audit)) => audit::audit(&audit),
         Some(Action::AuditInside) => audit::inside(),
         Some(Action::Check(check)) => check::check(&check.files),
-        Some(Action::Policy(policy)) => policy::policy(policy.name.as_deref()),
+        Some(Action::Policy(policy)) => policy::policy(&policy),
         None => {
             usage::refuse_misplaced_subcommand(words, &cli.run.words.words)?;
             run::run(&cli.run)

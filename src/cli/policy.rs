@@ -1,22 +1,28 @@
-//! `sandbox policy`: the built-in policies, listed or printed.
-//! It must not change a byte of them, so that the output can be saved and edited.
+//! `sandbox policy`: the built-in policies, listed or printed, and what any policy comes to.
+//! It must not change a byte of a built-in one, so that the output can be saved and edited.
 
+use super::args;
 use super::failure::Failure;
 use sandbox::escape;
-use sandbox::policy::BUILTIN;
+use sandbox::policy::{BUILTIN, Context, Policy};
 use std::ffi::OsStr;
 
-/// The list, or the text of one.
-pub fn policy(name: Option<&OsStr>) -> Result<u8, Failure> {
-    let text = match name {
-        None => BUILTIN
-            .iter()
-            .map(|(name, text)| format!("{name:<10} {}\n", purpose(name, text)))
-            .collect(),
-        Some(name) => match BUILTIN.iter().find(|(known, _)| name == *known) {
+/// The list, the text of a built-in policy, or the whole of any.
+pub fn policy(arguments: &args::Policy) -> Result<u8, Failure> {
+    let text = match (&arguments.name, arguments.resolved) {
+        (Some(name), true) => Policy::load(name, &Context::current())?.to_toml()?,
+        (Some(name), false) => match BUILTIN.iter().find(|(known, _)| name == *known) {
             Some((_, text)) => (*text).to_owned(),
             None => return Err(unknown(name)),
         },
+        (None, true) => {
+            return Err(Failure::new("no policy is named")
+                .hint("`sandbox policy --resolved NAME`, or a file"));
+        }
+        (None, false) => BUILTIN
+            .iter()
+            .map(|(name, text)| format!("{name:<10} {}\n", purpose(name, text)))
+            .collect(),
     };
     super::print(&text)?;
     Ok(0)
@@ -24,8 +30,10 @@ pub fn policy(name: Option<&OsStr>) -> Result<u8, Failure> {
 
 fn unknown(name: &OsStr) -> Failure {
     let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
-    Failure::new(format!("no built-in policy {}", escape::tick(name)))
-        .hint(format!("there are {}", known.join(", ")))
+    Failure::new(format!("no built-in policy {}", escape::tick(name))).hint(format!(
+        "there are {}; `--resolved` prints what a file comes to",
+        known.join(", ")
+    ))
 }
 
 /// Who the policy is for: the first sentence of the comment that opens it,

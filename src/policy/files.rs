@@ -200,13 +200,14 @@ impl<'t> Fields<'t> {
                 None => return Ok(None),
             },
         };
+        // `~`, `.` and `$NAME` mean a place on the host, whatever lies around.
+        let named = self.from.is_some() || !key.name.starts_with('/');
         Ok(Some(FileRule {
+            follows: !named && matches!(content, Content::Host(_)),
             content,
             access,
             optional: self.optional,
             git,
-            // `~`, `.` and `$NAME` mean a place on the host, whatever lies around.
-            follows: self.from.is_none() && key.name.starts_with('/'),
             origin: source.origin(key.at.start),
         }))
     }

@@ -14,6 +14,7 @@ mod files;
 mod values;
 pub mod units;
 mod overrides;
+mod write;
 mod builtin;
 pub mod syscalls;
 mod suggest;
@@ -164,8 +165,9 @@ pub struct FileRule {
     /// configuration are read-only, and a linked work tree's repository is
     /// visible.
     pub git: bool,
-    /// The rule names no source (`"/work/.git/hooks" = "read"`): it speaks of what
-    /// stands there, which [`Policy::settle`] finds out.
+    /// The rule is for the host's files and names no source
+    /// (`"/work/.git/hooks" = "read"`): it speaks of what stands there, which
+    /// [`Policy::settle`] finds out.
     pub follows: bool,
     /// Where the rule was written, for messages: `strict.toml:12`, `--read`.
     pub origin: String,

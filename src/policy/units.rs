@@ -1,4 +1,5 @@
-//! Reads sizes (`64MiB`) and durations (`10s`) into bytes and [`Duration`]s.
+//! Reads sizes (`64MiB`) and durations (`10s`) into bytes and [`Duration`]s, and
+//! writes them back.
 //!
 //! It never rounds, saturates or guesses a unit: what is not exact is an error.
 
@@ -97,6 +98,25 @@ pub(super) fn parse_count(text: &str) -> Result<u64, String> {
         (_, "") => Err(format!("{} is more than 2^63 - 1", quote(text))),
         _ => Err(format!("{} is not a whole number", quote(text))),
     }
+}
+
+/// A size as [`parse_bytes`] reads it, in the largest unit that it is a whole number of.
+pub(super) fn size(bytes: u64) -> String {
+    let binary = SIZES.iter().rev().filter(|(name, _)| name.ends_with("iB"));
+    in_units(bytes, binary).unwrap_or_else(|| format!("{bytes}B"))
+}
+
+/// A duration as [`parse_duration`] reads it, likewise. What is below a
+/// millisecond has no words and is left out.
+pub(super) fn time(duration: Duration) -> String {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    in_units(millis, DURATIONS.iter().rev()).unwrap_or_else(|| format!("{millis}ms"))
+}
+
+fn in_units<'u>(number: u64, units: impl Iterator<Item = &'u (&'u str, u64)>) -> Option<String> {
+    let mut fitting = units.filter(|(_, factor)| number > 0 && number.is_multiple_of(*factor));
+    let (name, factor) = fitting.next()?;
+    Some(format!("{}{name}", number / factor))
 }
 
 /// The number (`None` when it does not fit) and what follows it.
@@ -219,7 +239,28 @@ mod tests {
         );
     }
 
+    #[test]
+    fn written_in_the_largest_whole_unit() {
+        assert_eq!(
+            [0, 1023, 1024, 64 << 20, 3 << 40].map(size),
+            ["0B", "1023B", "1KiB", "64MiB", "3TiB"]
+        );
+        let times = [0, 1, 1500, 10_000, 90_000, 600_000, 7_200_000];
+        assert_eq!(
+            times.map(|millis| time(Duration::from_millis(millis))),
+            ["0ms", "1ms", "1500ms", "10s", "90s", "10m", "2h"]
+        );
+    }
+
     proptest! {
+        #[test]
+        fn what_is_written_is_read_back(number in 0..=MOST_BYTES, shift in 0..60u32) {
+            let number = number >> shift << (shift / 2);
+            prop_assert_eq!(parse_bytes(&size(number)), Ok(number));
+            let duration = Duration::from_millis(number % (MOST_MILLIS + 1));
+            prop_assert_eq!(parse_duration(&time(duration)), Ok(duration));
+        }
+
         #[test]
         fn any_text_has_an_answer(text in any::<String>()) {
             let _ = parse_bytes(&text);

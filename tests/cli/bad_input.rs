@@ -136,6 +136,48 @@ fn a_path_that_cannot_be_had() {
     fs::set_permissions(scratch.join("closed"), open).unwrap();
 }
 
+/// What the launcher calls once the filter is loaded, asked of the compiled filter
+/// before anything is started.
+#[test]
+fn a_policy_under_which_nothing_could_be_started() {
+    let scratch = Scratch::new();
+    let policy = |name: &str, syscalls: &str| {
+        let text = format!("version = 1\nextends = [\"strict\"]\n[syscalls]\n{syscalls}\n");
+        scratch.file(name, text, 0o644)
+    };
+    for (name, syscalls, call) in [
+        ("none.toml", "allow = []", "execve"),
+        ("deny.toml", "deny = [\"execve\"]", "execve"),
+        ("kill.toml", "kill = [\"execve\"]", "execve"),
+        ("write.toml", "kill = [\"write\"]", "write"),
+        ("close.toml", "deny = [\"close\"]", "close"),
+        (
+            "exit.toml",
+            "deny = [\"@process\"]\nallow = [\"@io\"]",
+            "execve",
+        ),
+        ("group.toml", "deny = [\"exit_group\"]", "exit_group"),
+    ] {
+        let path = policy(name, syscalls);
+        let path = path.to_str().unwrap();
+        let culprit = format!(
+            "the policy's filter does not allow `{call}`, which starting the program needs"
+        );
+        for words in [&["run"][..], &["plan"]] {
+            let mut command = support::sandbox();
+            command
+                .args(words)
+                .args(["--policy", path, "--", "/bin/echo", MARK]);
+            refused(&scratch, &mut command, 125, &culprit);
+        }
+    }
+    // The same with a refusal that starting does not need.
+    let path = policy("enough.toml", "allow = [\"@default\"]\ndeny = [\"ptrace\"]");
+    let mut command = support::sandbox();
+    command.arg("--policy").arg(path).args(["--", "/bin/true"]);
+    assert_eq!(support::code(&support::run(&mut command)), 0);
+}
+
 #[test]
 fn a_policy_that_the_program_may_write() {
     let scratch = Scratch::new();

@@ -219,6 +219,56 @@ fn policy_lists_and_prints_what_can_be_checked() {
     }
 }
 
+/// What is printed means the same, for whoever reads it, wherever it lies.
+#[test]
+fn a_resolved_policy_stands_alone() {
+    let scratch = Scratch::new();
+    scratch.directory("home");
+    scratch.file("part.toml", "version = 1\nextends = [\"strict\"]\n", 0o644);
+    let text = "version = 1\nextends = [\"part.toml\"]\n[files]\n\"~\" = \"read\"\n[limits]\nmemory = \"none\"\n";
+    scratch.file("whole.toml", text, 0o644);
+    let home = scratch.join("home");
+    let policy = |words: &[&str]| {
+        let mut command = sandbox();
+        command.env("HOME", &home).current_dir(scratch.path());
+        succeeds(command.arg("policy").args(words))
+    };
+    let resolved = policy(&["--resolved", "whole.toml"]);
+    assert!(!resolved.contains("extends"), "{resolved}");
+    let line = format!("{:?} = {{ from = {:?}, access = \"read\" }}\n", home, home);
+    assert!(resolved.contains(&line), "{resolved}");
+    assert!(resolved.contains("\nmemory = \"none\"\n"), "{resolved}");
+    let other = Scratch::new();
+    other.file("flat.toml", &resolved, 0o644);
+    let plan = |path: &std::path::Path, home: &std::path::Path| {
+        let mut command = sandbox();
+        command
+            .env("HOME", home)
+            .current_dir("/")
+            .args(["plan", "--policy"]);
+        succeeds(command.arg(path).args(["--", "/bin/true"]))
+    };
+    assert_eq!(
+        plan(&other.join("flat.toml"), OsStr::new("/elsewhere").as_ref()),
+        plan(&scratch.join("whole.toml"), &home)
+    );
+    // Once more changes nothing, and a built-in name is known here too.
+    let again = policy(&["--resolved", other.join("flat.toml").to_str().unwrap()]);
+    assert_eq!(again, resolved);
+    assert!(policy(&["strict", "--resolved"]).contains("\nmemory = \"1GiB\"\n"));
+
+    let named = "no policy is named";
+    refused(
+        &scratch,
+        sandbox().args(["policy", "--resolved"]),
+        125,
+        named,
+    );
+    let mut command = sandbox();
+    command.args(["policy", "--resolved", "/nowhere/x.toml"]);
+    refused(&scratch, &mut command, 125, "`/nowhere/x.toml`");
+}
+
 #[test]
 fn output_that_cannot_be_written_is_no_panic() {
     let full = "cannot write to standard output: No space left on device";

@@ -13,6 +13,15 @@ checks! {
     become_root: "EPERM" => "EINVAL", || ask(libc::SYS_setuid, [0]);
     become_roots_group: "EPERM" => "EINVAL", || ask(libc::SYS_setgid, [0]);
     become_root_for_a_while: "EPERM" => "EINVAL", || ask(libc::SYS_setresuid, [usize::MAX, 0, usize::MAX]);
+    become_root_by_setreuid: "EPERM" => "EINVAL", || ask(libc::SYS_setreuid, [usize::MAX, 0]);
+    become_roots_group_by_setregid: "EPERM" => "EINVAL", || ask(libc::SYS_setregid, [usize::MAX, 0]);
+    become_roots_group_for_a_while: "EPERM" => "EINVAL", || ask(libc::SYS_setresgid, [usize::MAX, 0, usize::MAX]);
+    // It never fails; it tells the id that was in force before.
+    files_as_root: _ => "1000 1000", || {
+        // SAFETY: the calls take numbers.
+        let told = unsafe { [libc::setfsuid(0), libc::setfsuid(u32::MAX)] };
+        format!("{} {}", told[0], told[1])
+    };
     become_nobody: _ => "EINVAL", || ask(libc::SYS_setuid, [65534]);
     stay_oneself: _ => "open", || ask(libc::SYS_setuid, [1000]);
     raise_a_capability: _ => "EPERM", || {

@@ -39,8 +39,61 @@ checks! {
     read_in_read_only_below, || readable("/data/w/fixed/file");
     write_in_read_only_below, || writable("/data/w/fixed/file");
     make_in_read_only_below, || creatable("/data/w/fixed/new");
+    truncate_by_opening, || told(fs::OpenOptions::new().write(true).truncate(true).open("/data/w/fixed/file"));
+    remove_in_read_only_below, || told(fs::remove_file("/data/w/fixed/file"));
+    remove_the_read_only_directory, || told(fs::remove_dir("/data/w/fixed"));
+    rename_the_read_only_directory, || told(fs::rename("/data/w/fixed", "/data/w/moved"));
+    rename_over_read_only, || told(fs::rename("/data/w/file", "/data/w/fixed/file"));
+    rename_from_read_only, || told(fs::rename("/data/w/fixed/file", "/data/w/taken"));
+    link_from_read_only, || told(fs::hard_link("/data/w/fixed/file", "/data/w/taken"));
+    exchange_with_read_only, || exchange("/data/w/file", "/data/w/fixed");
+    exchange_with_the_pinned, || exchange("/data/w/empty", "/data/w/deep");
+    write_through_a_new_link, || {
+        symlink("fixed/file", "/data/w/new-link").unwrap();
+        let answer = writable("/data/w/new-link");
+        fs::remove_file("/data/w/new-link").unwrap();
+        answer
+    };
+    link_in_read_only, || told(symlink("x", "/data/link"));
+    reopen_to_write, || {
+        let file = fs::File::open("/data/w/fixed/file").unwrap();
+        writable(&format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file)))
+    };
+    truncate_a_descriptor, || {
+        let file = fs::File::open("/data/w/file").unwrap();
+        told(file.set_len(0))
+    };
+    temporary_file_in_read_only, || {
+        use std::os::unix::fs::OpenOptionsExt;
+        told(fs::OpenOptions::new().write(true).custom_flags(libc::O_TMPFILE).open("/data"))
+    };
+    mode_of_read_only, || told(fs::set_permissions("/data/file", std::os::unix::fs::PermissionsExt::from_mode(0o600)));
+    attribute_of_read_only, || {
+        let (file, name) = (crate::calls::path("/data/file"), crate::calls::path("user.test"));
+        let [file, name] = [&file, &name].map(|text| text.as_ptr() as usize);
+        crate::calls::ask(libc::SYS_setxattr, [file, name, name, 1, 0])
+    };
+    rename_hidden_file, || told(fs::rename("/data/w/hidden-file", "/data/w/shown"));
+    link_hidden_file, || told(fs::hard_link("/data/w/hidden-file", "/data/w/shown"));
+    remove_hidden_file, || told(fs::remove_file("/data/w/hidden-file"));
+    rename_hidden, || told(fs::rename("/data/w/hidden", "/data/w/shown"));
+    replace_hidden_file, || told(fs::rename("/data/w/file", "/data/w/hidden-file"));
+    a_whiteout_for_hidden, || {
+        let [from, to] = ["/data/w/file", "/data/w/other"].map(crate::calls::path);
+        let [from, to] = [&from, &to].map(|text| text.as_ptr() as usize);
+        let cwd = libc::AT_FDCWD as usize;
+        crate::calls::ask(libc::SYS_renameat2, [cwd, from, cwd, to, 4])
+    };
     a_socket_node_below, || told(std::os::unix::net::UnixListener::bind("/data/w/socket"));
     times_of_read_only, || told(fs::File::open("/data/file").and_then(|file| file.set_modified(std::time::UNIX_EPOCH)));
+}
+
+/// RENAME_EXCHANGE.
+fn exchange(one: &str, other: &str) -> String {
+    let [one, other] = [one, other].map(crate::calls::path);
+    let [one, other] = [&one, &other].map(|text| text.as_ptr() as usize);
+    let cwd = libc::AT_FDCWD as usize;
+    crate::calls::ask(libc::SYS_renameat2, [cwd, one, cwd, other, 2])
 }
 
 fn truncate(path: &str) -> std::io::Result<()> {
@@ -156,6 +209,28 @@ tree! {
     a_read_only_directory_inside_a_writable_one_is_readable: "read_in_read_only_below" under FIXED => "open";
     a_read_only_directory_inside_a_writable_one_is_not_writable: "write_in_read_only_below" under FIXED => "EROFS";
     nothing_is_made_in_a_read_only_directory_inside_a_writable_one: "make_in_read_only_below" under FIXED => "EROFS";
+    nothing_is_truncated_by_opening_there: "truncate_by_opening" under FIXED => "EROFS";
+    nothing_is_removed_there: "remove_in_read_only_below" under FIXED => "EROFS";
+    a_read_only_directory_inside_a_writable_one_cannot_be_removed: "remove_the_read_only_directory" under FIXED => "EBUSY";
+    nor_renamed: "rename_the_read_only_directory" under FIXED => "EBUSY";
+    nothing_is_renamed_into_it: "rename_over_read_only" under FIXED => "EXDEV";
+    nothing_is_renamed_out_of_it: "rename_from_read_only" under FIXED => "EXDEV";
+    nothing_is_linked_out_of_it: "link_from_read_only" under FIXED => "EXDEV";
+    nothing_is_exchanged_with_it: "exchange_with_read_only" under FIXED => "EBUSY";
+    the_parent_of_a_rule_cannot_be_exchanged: "exchange_with_the_pinned" under PINNED => "EBUSY";
+    a_new_link_to_it_does_not_open_it: "write_through_a_new_link" under FIXED => "EROFS";
+    an_open_file_of_it_cannot_be_reopened_to_write: "reopen_to_write" under FIXED => "EROFS";
+    a_file_open_to_read_is_not_truncated: "truncate_a_descriptor" => "EINVAL";
+    read_refuses_links: "link_in_read_only" => "EROFS";
+    read_refuses_temporary_files: "temporary_file_in_read_only" => "EROFS";
+    read_refuses_modes: "mode_of_read_only" => "EROFS";
+    read_refuses_attributes: "attribute_of_read_only" => "EROFS";
+    a_hidden_file_cannot_be_renamed: "rename_hidden_file" under HIDDEN => "EBUSY";
+    a_hidden_file_cannot_be_linked: "link_hidden_file" under HIDDEN => "EXDEV";
+    a_hidden_file_cannot_be_removed: "remove_hidden_file" under HIDDEN => "EBUSY";
+    a_hidden_file_cannot_be_replaced: "replace_hidden_file" under HIDDEN => "EBUSY";
+    a_hidden_directory_cannot_be_renamed: "rename_hidden" under HIDDEN => "EBUSY";
+    no_whiteout_is_left_behind: "a_whiteout_for_hidden" => "EPERM";
     a_hidden_directory_is_empty: "list_hidden" under HIDDEN => "EACCES";
     a_hidden_content_is_absent: "stat_hidden" under HIDDEN => "EACCES";
     a_hidden_file_is_unreadable: "read_hidden_file" under HIDDEN => "EACCES";

@@ -39,6 +39,29 @@ checks! {
             0
         })
     };
+    file_at_the_limit_with_the_signal_ignored: _ => "EFBIG" with ["--file-size", "64KiB"], || deaf(|| {
+        let file = fs::File::create("/tmp/file").unwrap();
+        told((&file).write_all(&[0; 65 << 10]))
+    });
+    truncate_beyond_the_limit: _ => "EFBIG" with ["--file-size", "64KiB"], || deaf(|| {
+        told(fs::File::create("/tmp/file").and_then(|file| file.set_len(65 << 10)))
+    });
+    allocate_beyond_the_limit: _ => "EFBIG" with ["--file-size", "64KiB"], || deaf(|| {
+        let file = fs::File::create("/tmp/file").unwrap();
+        let file = std::os::fd::AsRawFd::as_raw_fd(&file) as usize;
+        alone(|| here(libc::SYS_fallocate, [file, 0, 0, 65 << 10, 0, 0]))
+    });
+    memory_file_beyond_the_limit: _ => "EFBIG" with ["--file-size", "64KiB"], || deaf(|| {
+        let name = crate::calls::path("file");
+        alone(|| {
+            let file = here(libc::SYS_memfd_create, [name.as_ptr() as usize, 0, 0, 0, 0, 0]) as usize;
+            here(libc::SYS_ftruncate, [file, 65 << 10, 0, 0, 0, 0])
+        })
+    });
+    raise_the_file_limit: _ => "EPERM" with ["--file-size", "64KiB"], || {
+        let limit = [usize::MAX, usize::MAX];
+        crate::calls::ask(libc::SYS_prlimit64, [0, libc::RLIMIT_FSIZE as usize, limit.as_ptr() as usize, 0])
+    };
     file_below_the_limit: _ => "open" with ["--file-size", "64KiB"], || told(fs::write("/tmp/file", vec![0; 64 << 10]));
     descriptors_at_the_limit: _ => "EMFILE" with ["--open-files", "32"], || {
         let mut held = Vec::new();
@@ -55,6 +78,31 @@ checks! {
     };
     memory_at_the_limit: _ => "ENOMEM" with ["--memory", "64MiB"], || map(128 << 20);
     memory_below_the_limit: _ => "open" with ["--memory", "64MiB"], || map(16 << 20);
+    break_at_the_limit: _ => "ENOMEM" with ["--memory", "64MiB"], || {
+        // SAFETY: nothing uses what is added, and no other thread allocates.
+        match unsafe { libc::sbrk(128 << 20) } as isize {
+            -1 => word(-1),
+            _ => "open".into(),
+        }
+    };
+    lock_beyond_the_limit: _ => "ENOMEM" with ["--memory", "64MiB"], || alone(|| {
+        let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as usize;
+        let place = here(libc::SYS_mmap, [0, 16 << 20, protection, flags, usize::MAX, 0]);
+        match place {
+            -1 => 0,
+            place => here(libc::SYS_mlock, [place as usize, 16 << 20, 0, 0, 0, 0]),
+        }
+    });
+    shm_without_inodes: _ => "ENOSPC", || {
+        for number in 0..10_000 {
+            let made = fs::File::create(format!("/dev/shm/{number}"));
+            if made.is_err() {
+                return told(made);
+            }
+        }
+        "open".into()
+    };
     tmp_without_room: _ => "ENOSPC" with ["--tmpfs", "/tmp:1MiB:64"], || told(fill("/tmp/file", 2));
     tmp_with_room: _ => "open" with ["--tmpfs", "/tmp:4MiB:64"], || told(fill("/tmp/file", 2));
     tmp_without_inodes: _ => "ENOSPC" with ["--tmpfs", "/tmp:1MiB:64"], || {
@@ -71,6 +119,13 @@ checks! {
     stays_writable_and_executable: _ => "open", || executable_later();
     busy_beside_a_slow_clock, busy_beside_a_slow_clock;
     write_xor_execute, || executable_later();
+}
+
+/// With SIGXFSZ ignored, as many programs do.
+fn deaf(ask: impl Fn() -> String) -> String {
+    // SAFETY: ignoring a signal runs no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    ask()
 }
 
 fn limit(resource: Resource) -> String {

@@ -17,12 +17,19 @@ checks! {
     bind_the_root: "EPERM" => "EPERM", || mount("", "/tmp", libc::MS_BIND);
     // EFAULT: the arguments are looked at before the right to mount.
     mount_of_nothing: "EFAULT" => "EPERM", || ask(libc::SYS_mount, [0, 1]);
+    move_the_tmp: _ => "EPERM", || mount("", "/tmp", libc::MS_MOVE);
+    share_the_root: "EPERM" => "EPERM", || mount("", "/", libc::MS_SHARED | libc::MS_REC);
+    mount_over_proc: "EPERM" => "EPERM", || mount("tmpfs", "/proc", 0);
+    mount_a_cgroup: "EPERM" => "EPERM", || mount("cgroup2", "/tmp", 0);
+    mount_a_sys: "EPERM" => "EPERM", || mount("sysfs", "/tmp", 0);
+    mount_a_device_tree: "EPERM" => "EPERM", || mount("devtmpfs", "/tmp", 0);
     umount_the_tmp: _ => "EPERM", || umount("/tmp");
     umount_with_unknown_flags: "EINVAL" => "EPERM", || ask(libc::SYS_umount2, [0, 0x8000_0000]);
     pivot_the_root: "EPERM" => "EPERM", || {
         let place = path("/tmp");
         ask(libc::SYS_pivot_root, [place.as_ptr() as usize, place.as_ptr() as usize])
     };
+    chroot_to_the_tmp: "EPERM" => "EPERM", || ask(libc::SYS_chroot, [path("/tmp").as_ptr() as usize]);
     chroot_to_nowhere: "EFAULT" => "EPERM", || ask(libc::SYS_chroot, [1]);
     open_a_file_system: _ => "EPERM", || ask(libc::SYS_fsopen, [path("tmpfs").as_ptr() as usize, 0]);
     configure_a_file_system: _ => "EPERM", || ask(libc::SYS_fsconfig, [0, 9999]);
@@ -44,6 +51,11 @@ checks! {
     };
     ask_about_a_mount: _ => "EPERM", || ask(457, [0, 0, 0, 0]);
     list_the_mounts: _ => "EPERM", || ask(458, [0, 0, 0, 0]);
+    open_a_tree_with_attributes: _ => "EPERM", || {
+        let root = path("/");
+        ask(467, [AT_FDCWD, root.as_ptr() as usize, 0, 0, 0])
+    };
+    list_the_namespaces: _ => "EPERM", || ask(470, [0, 0, 0, 0]);
     name_a_handle: "EFAULT" => "EPERM", || {
         let root = path("/");
         ask(libc::SYS_name_to_handle_at, [AT_FDCWD, root.as_ptr() as usize, 1, 1, 0])
@@ -68,6 +80,15 @@ checks! {
     map_the_tmp_executable: "open" => "EPERM", map_executable;
     every_mount_is_nosuid: _ => "", || mounts_without("nosuid");
     every_mount_but_devices_is_nodev: _ => "/dev/full /dev/null /dev/pts /dev/random /dev/tty /dev/urandom /dev/zero", || mounts_without("nodev");
+    no_cgroup_is_mounted: _ => "", || kinds(&["cgroup", "cgroup2"]);
+    no_kernel_file_system_is_mounted: _ => "", || {
+        kinds(&["sysfs", "debugfs", "tracefs", "securityfs", "bpf", "configfs", "fusectl", "mqueue", "efivarfs"])
+    };
+    capabilities_of_a_program, || {
+        let output = std::process::Command::new(argument()).args(["CapPrm", "/proc/self/status"]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_whitespace().last().unwrap().to_owned()
+    };
     euid_of_a_set_uid_program, || {
         let output = std::process::Command::new(argument()).arg("-u").output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -139,6 +160,47 @@ fn mounts_without(word: &str) -> String {
     assert!(table.lines().count() > 5, "{table}");
     without.sort_unstable();
     without.join(" ")
+}
+
+/// Mounts of these kinds.
+fn kinds(kinds: &[&str]) -> String {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let found = table.lines().filter(|line| {
+        let kind = line.split(" - ").nth(1).unwrap().split(' ').next();
+        kinds.contains(&kind.unwrap())
+    });
+    found.collect::<Vec<_>>().join("; ")
+}
+
+/// A program with capabilities of its own, which only root can make.
+#[test]
+fn a_program_with_capabilities_gains_none() {
+    if !support::root() {
+        return println!("skip: only root can give a program capabilities");
+    }
+    let scratch = support::Scratch::new();
+    let program = scratch.join("grep");
+    support::copy_program("/usr/bin/grep".as_ref(), &program);
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    // VFS_CAP_REVISION_2, effective; CAP_NET_RAW permitted.
+    let value = [0x0200_0001u32, 1 << 13, 0, 0, 0].map(u32::to_le);
+    let (file, name) = (path(program.to_str().unwrap()), path("security.capability"));
+    // SAFETY: the texts and the value outlive the call.
+    let set = unsafe {
+        let value = value.as_ptr().cast();
+        libc::setxattr(file.as_ptr(), name.as_ptr(), value, 20, 0)
+    };
+    assert_eq!(set, 0, "{:?}", std::io::Error::last_os_error());
+    let program = program.to_str().unwrap();
+    let outside = free("capabilities_of_a_program", program);
+    assert_eq!(outside.as_deref(), Ok("0000000000002000"));
+    let mapped = format!("{program}:/capable");
+    let answer = jailed(
+        "capabilities_of_a_program",
+        "/capable",
+        &["--exec", &mapped],
+    );
+    assert_eq!(answer.as_deref(), Ok("0000000000000000"));
 }
 
 /// A program owned by root with the set-user-id bit, which only root can make.

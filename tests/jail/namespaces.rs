@@ -1,7 +1,7 @@
 //! The namespaces: each is its own, and none can be made, joined or left from inside.
 //! It must not ask what a namespace contains; mounts, net and the others do.
 
-use crate::calls::{alone, ask};
+use crate::calls::{alone, ask, here};
 use crate::harness::{argument, free, jailed};
 use libc::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
@@ -32,6 +32,19 @@ checks! {
     clone3_is_unknown: "EINVAL" => "ENOSYS", || ask(libc::SYS_clone3, [0, 0]);
     setns_of_nothing: "EBADF" => "EPERM", || ask(libc::SYS_setns, [usize::MAX, 0]);
     setns_of_itself, setns_of_itself;
+    setns_by_a_process: _ => "EPERM", || alone(|| {
+        let own = here(libc::SYS_getpid, [0; 6]) as usize;
+        let own = here(libc::SYS_pidfd_open, [own, 0, 0, 0, 0, 0]) as usize;
+        here(libc::SYS_setns, [own, CLONE_NEWUTS as usize, 0, 0, 0, 0])
+    });
+    unshare_files: "open" => "EPERM", || ask(libc::SYS_unshare, [libc::CLONE_FILES as usize]);
+    unshare_the_root_alone: "EPERM" => "EPERM", || ask(libc::SYS_unshare, [CLONE_NEWNS as usize]);
+    clone_with_high_bits: _ => "EPERM", || {
+        ask(libc::SYS_clone, [(CLONE_NEWUSER | libc::SIGCHLD) as usize | 1 << 40])
+    };
+    // NS_GET_USERNS and NS_GET_PARENT.
+    owner_of_a_namespace: _ => "ENOTTY", || on_a_namespace(0xb701);
+    parent_of_a_namespace: _ => "ENOTTY", || on_a_namespace(0xb702);
     hostname: _ => "sandbox", || node_name();
     uptime_is_its_own: _ => "young", || age(libc::CLOCK_BOOTTIME);
     monotonic_time_is_its_own: _ => "young", || age(libc::CLOCK_MONOTONIC);
@@ -62,6 +75,12 @@ fn setns_of_itself() -> String {
 fn joining_its_own_namespace_is_refused_by_the_filter() {
     let answer = jailed("setns_of_itself", "", &[]);
     assert_eq!(answer.as_deref(), Ok("EPERM"));
+}
+
+fn on_a_namespace(request: usize) -> String {
+    let own = std::fs::File::open("/proc/self/ns/pid").unwrap();
+    let own = std::os::fd::AsRawFd::as_raw_fd(&own) as usize;
+    ask(libc::SYS_ioctl, [own, request, 0])
 }
 
 fn node_name() -> String {

@@ -26,6 +26,19 @@ checks! {
         crate::calls::ask(libc::SYS_socket, [family, SOCK_STREAM as usize, 0])
     };
 
+    families_without_network: _ => "1", || families().0;
+    families_with_loopback: _ => "1 2 10 16" with ["--network", "loopback"], || families().0;
+    families_with_the_hosts_network: _ => "1 2 10 16" with ["--network", "host", "--weaken", "host-network=a test"], || families().0;
+    families_that_are_not_there_answer_alike: _ => "EPERM", || families().1;
+    pairs_by_family: _ => "1", || {
+        let mut both = [0i32; 2];
+        let both = both.as_mut_ptr() as usize;
+        let made = (0..=FAMILIES).filter(|family| {
+            crate::calls::ask(libc::SYS_socketpair, [*family, SOCK_STREAM as usize, 0, both]) != "EPERM"
+        });
+        made.map(|family| family.to_string()).collect::<Vec<_>>().join(" ")
+    };
+
     tcp_with_loopback: _ => "open" with ["--network", "loopback"], || socket(AF_INET, SOCK_STREAM, 0);
     udp_with_loopback: _ => "open" with ["--network", "loopback"], || socket(AF_INET, SOCK_DGRAM, 0);
     multipath_tcp_with_loopback: _ => "EPERM" with ["--network", "loopback"], || socket(AF_INET, SOCK_STREAM, 262);
@@ -46,6 +59,28 @@ checks! {
     a_low_port_with_loopback: _ => "EACCES" with ["--network", "loopback"], || told(TcpListener::bind("127.0.0.1:80"));
     connect_to_the_host, || told(TcpStream::connect(argument()));
     port_of_the_host, || told(TcpListener::bind(argument()));
+}
+
+/// One more than the kernel's newest, AF_MCTP.
+const FAMILIES: usize = 46;
+
+/// The families of which some kind of socket can be made, or is refused by another
+/// than the filter; and what the others answer.
+fn families() -> (String, String) {
+    let (mut made, mut answers) = (Vec::new(), std::collections::BTreeSet::new());
+    for family in 0..=FAMILIES {
+        let kinds = [SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET];
+        let family = i32::try_from(family).unwrap();
+        let told: Vec<String> = kinds.map(|kind| socket(family, kind, 0)).into();
+        match told.iter().any(|answer| answer != "EPERM") {
+            true => made.push(family.to_string()),
+            false => answers.extend(told),
+        }
+    }
+    (
+        made.join(" "),
+        answers.into_iter().collect::<Vec<_>>().join(" "),
+    )
 }
 
 fn converse() -> std::io::Result<()> {

@@ -34,6 +34,31 @@ checks! {
         let number: usize = argument().parse().unwrap();
         ask(libc::SYS_kill, [number, 0])
     };
+    descriptor_of_init: _ => "EPERM", || alone(|| {
+        let init = here(libc::SYS_pidfd_open, [1, 0, 0, 0, 0, 0]) as usize;
+        here(libc::SYS_pidfd_getfd, [init, 0, 0, 0, 0, 0])
+    });
+    memory_of_init: _ => "EPERM", || {
+        let mut byte = [0u8; 1];
+        let place = [byte.as_mut_ptr() as usize, 1];
+        let place = place.as_ptr() as usize;
+        ask(libc::SYS_process_vm_readv, [1, place, 1, place, 1, 0])
+    };
+    trace_init: _ => "EPERM", || ask(libc::SYS_ptrace, [libc::PTRACE_ATTACH as usize, 1]);
+    compare_with_init: _ => "EPERM", || ask(libc::SYS_kcmp, [1, std::process::id() as usize, 1]);
+    robust_list_of_init: _ => "EPERM", || {
+        let mut place = [0usize; 2];
+        let place = place.as_mut_ptr() as usize;
+        ask(libc::SYS_get_robust_list, [1, place, place + 8])
+    };
+    queue_a_signal_for_init: _ => "EPERM", || {
+        let information = [0u8; 128];
+        ask(libc::SYS_rt_sigqueueinfo, [1, libc::SIGTERM as usize, information.as_ptr() as usize])
+    };
+    a_child_of_init: "open" => "open", || {
+        // Whose end is for pid 1 to take note of, and not the run's.
+        ask(libc::SYS_clone, [(libc::CLONE_PARENT | libc::SIGCHLD) as usize])
+    };
     orphans_are_reaped: _ => "reaped", || {
         // The middle one ends at once, and its child is given to pid 1.
         let output = std::process::Command::new("/bin/sh")
@@ -114,6 +139,24 @@ fn a_process_that_ignores_signals_ends_with_the_program() {
     leaves_nothing(
         "deaf",
         "sh -c 'trap \"\" TERM HUP INT; sleep 60; : WORD' & sleep 0.1; exit 0",
+    );
+}
+
+#[test]
+fn zombies_end_with_the_program() {
+    // Nobody waits for any of them: the shell that would was replaced.
+    leaves_nothing(
+        "zombies",
+        "for n in 1 2 3 4 5 6 7 8; do sh -c ': WORD' & done; exec sleep 0.2",
+    );
+}
+
+#[test]
+fn a_process_twice_removed_ends_with_the_program() {
+    // No session, no group, no parent of the program's is left to it.
+    leaves_nothing(
+        "twice",
+        "(setsid sh -c '(setsid sh -c \"trap : HUP; sleep 60; : WORD\" &) &' &); sleep 0.2",
     );
 }
 

@@ -7,7 +7,7 @@ use crate::support::{self, Scratch};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 
 checks! {
     a_unix_socket: "open" => "open", || socket(libc::AF_UNIX, libc::SOCK_STREAM, 0);
@@ -26,6 +26,10 @@ checks! {
     abstract_socket_of_the_host, || {
         let address = SocketAddr::from_abstract_name(argument()).unwrap();
         told(UnixStream::connect_addr(&address))
+    };
+    abstract_datagram_to_the_host, || {
+        let address = SocketAddr::from_abstract_name(argument()).unwrap();
+        told(UnixDatagram::unbound().and_then(|socket| socket.send_to_addr(b"x", &address)))
     };
     path_socket_of_the_host, || told(UnixStream::connect(argument()));
     peer_credentials: _ => "1000", || {
@@ -67,6 +71,20 @@ fn an_abstract_socket_of_the_host_is_out_of_scope_on_its_network() {
     let options = ["--network", "host", "--weaken", "host-network=a test"];
     let answer = jailed("abstract_socket_of_the_host", &name, &options);
     assert_eq!(answer.as_deref(), Ok("EPERM"));
+}
+
+/// A datagram needs no connection; it is out of reach, and out of scope, all the same.
+#[test]
+fn an_abstract_datagram_socket_of_the_host_is_out_of_reach() {
+    let name = format!("sandbox-datagram-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let _listener = UnixDatagram::bind_addr(&address).unwrap();
+    let ask = |options: &[&str]| jailed("abstract_datagram_to_the_host", &name, options);
+    let outside = free("abstract_datagram_to_the_host", &name);
+    assert_eq!(outside.as_deref(), Ok("open"));
+    assert_eq!(ask(&[]).as_deref(), Ok("ECONNREFUSED"));
+    let options = ["--network", "host", "--weaken", "host-network=a test"];
+    assert_eq!(ask(&options).as_deref(), Ok("EPERM"));
 }
 
 #[test]

@@ -4,6 +4,10 @@
 //! under test.
 #![allow(dead_code)]
 
+pub mod draw;
+pub mod naive;
+pub mod paper;
+
 use sandbox::host::{Found, Host, Kind, PathFact};
 use sandbox::plan::{MountAttributes, Op};
 use sandbox::policy::{Access, Content, FileRule, InsidePath, Policy};

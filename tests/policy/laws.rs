@@ -84,7 +84,7 @@ fn sound(policy: &Policy) -> Result<(), TestCaseError> {
     let explained = policy.weaken.contains_key(&Weaken::HostNetwork);
     prop_assert!(policy.network != Network::Host || explained);
     prop_assert!(policy.validate().is_ok());
-    Ok(())
+    super::written::returns(policy)
 }
 
 /// One edit of a text: at a place, so many characters become others.

@@ -20,7 +20,7 @@ pub fn network() -> impl Strategy<Value = Network> {
 }
 
 /// Any name or group that a policy may allow.
-fn allowable() -> impl Strategy<Value = String> {
+pub fn allowable() -> impl Strategy<Value = String> {
     let groups: Vec<String> = syscalls::GROUPS.iter().map(|g| g.name.into()).collect();
     let members = syscalls::GROUPS.iter().flat_map(|g| g.members());
     let members: Vec<String> = members.map(String::from).collect();

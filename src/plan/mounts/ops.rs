@@ -22,6 +22,9 @@ const ROOT_INODES: u64 = 64;
 const PAGE: u64 = 4096;
 /// A tmpfs that stands for a hidden directory with visible things in it.
 const HIDDEN_BYTES: u64 = 64 * 1024;
+/// Permission bits of a hidden directory with visible things in it: it can be
+/// passed through, and not listed.
+const PASSAGE: u32 = 0o111;
 
 /// The operations for `files`.
 pub(super) fn write(files: &ResolvedFiles, policy: &Policy, host: &Host) -> Mounts {
@@ -158,7 +161,7 @@ impl Writer<'_> {
     }
 
     fn hidden(&mut self, at: &Path, own: bool, writable: bool, directory: bool) {
-        let children = self.files.has_children(at);
+        let children = self.files.leads_on(at);
         if own && !writable {
             // What nobody makes does not exist; only what leads to a rule below
             // is made, and can be passed through but not listed.
@@ -167,7 +170,7 @@ impl Writer<'_> {
                 self.made.insert(at.as_os_str().to_os_string());
                 self.ops.push(Op::Directory {
                     at: at.to_path_buf(),
-                    mode: 0o111,
+                    mode: PASSAGE,
                 });
             }
             return;
@@ -187,7 +190,7 @@ impl Writer<'_> {
             at: at.to_path_buf(),
             bytes: HIDDEN_BYTES,
             inodes: ROOT_INODES,
-            mode: 0o111,
+            mode: PASSAGE,
             attributes: MountAttributes {
                 read_only: false,
                 no_exec: true,
@@ -255,9 +258,16 @@ impl Writer<'_> {
             }
             self.made.insert(directory.as_os_str().to_os_string());
             if !in_host_tree {
+                let hidden = self
+                    .files
+                    .governing(directory)
+                    .is_some_and(|(_, entry)| entry.thing == Thing::Hidden);
                 self.ops.push(Op::Directory {
                     at: directory.to_path_buf(),
-                    mode: 0o755,
+                    mode: match hidden {
+                        true => PASSAGE,
+                        false => 0o755,
+                    },
                 });
             }
             if let Some(attributes) = pinned {

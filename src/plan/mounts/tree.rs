@@ -151,16 +151,25 @@ impl ResolvedFiles {
 
     /// Is there an entry strictly below `place`?
     pub(super) fn has_children(&self, place: &Path) -> bool {
+        self.below(place).next().is_some()
+    }
+
+    /// Is there something to see strictly below `place`?
+    pub(super) fn leads_on(&self, place: &Path) -> bool {
+        self.below(place).any(|entry| entry.thing != Thing::Hidden)
+    }
+
+    fn below(&self, place: &Path) -> impl Iterator<Item = &Entry> {
         use std::ops::Bound::{Excluded, Unbounded};
         // Those below come after `place/`; before that, `place-` and the like.
-        let mut below = place.as_os_str().to_os_string();
-        if below != "/" {
-            below.push("/");
+        let mut start = place.as_os_str().to_os_string();
+        if start != "/" {
+            start.push("/");
         }
         self.entries
-            .range::<OsStr, _>((Excluded(below.as_os_str()), Unbounded))
-            .next()
-            .is_some_and(|(at, _)| within(Path::new(at), place))
+            .range::<OsStr, _>((Excluded(start.as_os_str()), Unbounded))
+            .take_while(move |(at, _)| within(Path::new(at), place))
+            .map(|(_, entry)| entry)
     }
 
     /// `path` after following the links of our own, every component; `None` in

@@ -59,6 +59,7 @@ pub(super) fn conditions(name: &str, network: Network, tty: bool) -> Option<Cond
         "mkdirat" | "fchmodat" | "fchmodat2" => (without_set_id(2), NO_SET_ID),
         "mknod" => (nodes(1), "files, FIFOs and sockets without set-id bits"),
         "mknodat" => (nodes(2), "files, FIFOs and sockets without set-id bits"),
+        "renameat2" => (allow([[bits(4, RENAME_WHITEOUT, 0)]]), "no whiteouts"),
         "personality" => (
             allow([[is(0, 0)], [is(0, 0xffff_ffff)]]),
             "PER_LINUX and queries",
@@ -106,6 +107,10 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
 /// F_SETLEASE of fcntl(2). The kernel gives it to whoever owns the file, and the
 /// program owns the caller's files that it may only read.
 const F_SETLEASE: u64 = 1024;
+
+/// Leaves a character device behind, where mknod(2) may make none; Landlock's right
+/// to make devices is not asked for it.
+const RENAME_WHITEOUT: u64 = libc::RENAME_WHITEOUT as u64;
 
 /// Set-user-id and set-group-id.
 const SET_ID: u64 = (libc::S_ISUID | libc::S_ISGID) as u64;
@@ -353,6 +358,13 @@ mod tests {
             assert!(!allowed("clone", [flag | 17, 0, 0, 0, 0, 0]), "{flag:#x}");
             assert!(!allowed("clone", [flag | 1 << 40, 0, 0, 0, 0, 0]));
         }
+    }
+
+    #[test]
+    fn renaming_leaves_no_device_behind() {
+        let flags = |flags: u64| allowed("renameat2", [3, 0, 3, 0, flags, 0]);
+        assert!(flags(0) && flags(1) && flags(2)); // RENAME_NOREPLACE, RENAME_EXCHANGE
+        assert!(!flags(4) && !flags(5) && !flags(4 | 1 << 32));
     }
 
     #[test]
