@@ -284,3 +284,54 @@ fn the_wall_time_limit_holds_without_pid_1() {
     assert_eq!(code(&output), 124, "{}", complaint(&output));
     assert!(before.elapsed().as_secs() < 30);
 }
+
+/// A secret that no visible tree contained by its own name was hidden there, and open
+/// by another: `~/.ssh` with HOME behind a link, and the tree that it leads to granted.
+#[test]
+fn what_is_hidden_has_no_second_name() {
+    let scratch = Scratch::new();
+    scratch.directory("home");
+    scratch.directory("home/keys");
+    scratch.file("home/keys/key", "secret", 0o644);
+    let home = scratch.join("home");
+    std::os::unix::fs::symlink(&home, scratch.join("link")).unwrap();
+    let keys = scratch.join("link/keys");
+    let shown = home.join("keys");
+    let read = |tree: &std::path::Path, hidden: &[&std::path::Path]| {
+        let mut command = sandbox();
+        command.arg("--read").arg(tree);
+        for path in hidden {
+            command.arg("--hide").arg(path);
+        }
+        let key = scratch.join("home/keys/key");
+        run(command.args(["--", "/bin/cat"]).arg(key))
+    };
+    let output = read(&home, &[&keys]);
+    let message = complaint(&output);
+    assert_eq!(code(&output), 125, "{message}");
+    let expected = format!(
+        "sandbox: `{}` is hidden (rule --hide), but the same host path `{}` is visible as `{}` (rule --read)\n\
+         hint: hide `{}` as well\n",
+        keys.display(),
+        shown.display(),
+        shown.display(),
+        shown.display()
+    );
+    assert_eq!(message, expected);
+    // Hidden by both names it is closed, and by the tree's own name alone too.
+    for hidden in [&[&*keys, &*shown][..], &[&*shown]] {
+        let output = read(&home, hidden);
+        assert_eq!(code(&output), 1, "{}", complaint(&output));
+        assert_eq!(output.stdout, b"");
+    }
+    // A rule that names the hidden path itself is meant.
+    let there = format!("{}:/there", keys.display());
+    let output = run(sandbox().arg("--hide").arg(&keys).args([
+        "--read",
+        &there,
+        "--",
+        "/bin/cat",
+        "/there/key",
+    ]));
+    assert_eq!(output.stdout, b"secret", "{}", complaint(&output));
+}

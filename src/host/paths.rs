@@ -25,7 +25,7 @@ pub const MAX_LINKS: usize = 40;
 
 /// Facts about every host path that planning `policy` may ask about.
 ///
-/// These are: each source; for a rule below another, its position inside the
+/// These are: each source, and each path that is hidden; for a rule below another, its position inside the
 /// tree that the other one binds; the policy files; the program (`program` as
 /// typed, when it contains a slash, relative to `cwd`); the device nodes; the
 /// running executable, where a source contains it; and what `git = "protect"` has to know.
@@ -66,6 +66,10 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<Pa
                 trees.push((at.to_path_buf(), found.real));
             }
             Content::Symlink(text) => links.push((at.to_path_buf(), text.clone())),
+            // What it hides may have a second name.
+            Content::Nothing => {
+                prober.look(at);
+            }
             Content::Dev { .. } => {
                 for name in DEVICES {
                     prober.look(&Path::new("/dev").join(name));

@@ -11,7 +11,7 @@ use crate::plan::Refusal;
 use crate::policy::{Access, Content, FileRule, Policy};
 use std::path::{Path, PathBuf};
 
-/// Refuses a map in which a narrowed host path has a wider second name, a source
+/// Refuses a map in which a narrowed or hidden host path has a wider second name, a source
 /// is chosen by a link that can be replaced, or a policy file can be written.
 pub(super) fn check(
     files: &ResolvedFiles,
@@ -21,6 +21,11 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     for (at, entry) in files.entries() {
         narrowed(files, at, entry)?;
+    }
+    for (at, rule) in &policy.files {
+        if rule.access == Access::None || rule.content == Content::Nothing {
+            hidden(files, at.as_path(), rule, policy, host)?;
+        }
     }
     for rule in gone {
         // Nothing is there, so only making it counts.
@@ -113,6 +118,50 @@ fn narrowed(files: &ResolvedFiles, at: &Path, entry: &Entry) -> Result<(), Refus
                 return refuse(source, other_at, other);
             }
         }
+    }
+    Ok(())
+}
+
+/// Is what a rule hides visible by another name, where its own is in no visible tree?
+///
+/// The rule then covers nothing, and its author would find the secret elsewhere: below
+/// the directory that a link named for the same tree leads to. Naming the hidden path
+/// itself as the source of another rule (`--read ~/.aws:/aws`) is meant.
+fn hidden(
+    files: &ResolvedFiles,
+    at: &Path,
+    rule: &FileRule,
+    policy: &Policy,
+    host: &Host,
+) -> Result<(), Refusal> {
+    let covers = files
+        .entries()
+        .any(|(place, entry)| place == at && entry.access == Access::None && entry.over.is_some());
+    let Some(PathFact::Found(found)) = host.paths.get(at).filter(|_| !covers) else {
+        return Ok(());
+    };
+    let meant = policy.files.values().any(|other| {
+        matches!(&other.content, Content::Host(source) if source == at)
+            && other.access != Access::None
+    });
+    for (other_at, other) in reaching(files, &found.real) {
+        let Thing::Host { source, .. } = &other.thing else {
+            continue;
+        };
+        if paths::within(other_at, at) || (meant && *source == found.real) {
+            continue;
+        }
+        let rest = paths::rest(&found.real, source).unwrap_or(Path::new(""));
+        let name = join(other_at, rest);
+        return Err(Refusal::new(format!(
+            "{} is hidden (rule {}), but the same host path {} is visible as {} (rule {})",
+            quote(at),
+            rule.origin,
+            quote(&found.real),
+            quote(&name),
+            other.origin
+        ))
+        .hint(format!("hide {} as well", quote(&name))));
     }
     Ok(())
 }
