@@ -12,6 +12,8 @@ mod calls;
 
 #[path = "jail/caps_ids.rs"]
 mod caps_ids;
+#[path = "jail/cgroup.rs"]
+mod cgroup;
 #[path = "jail/descriptors.rs"]
 mod descriptors;
 #[path = "jail/dev.rs"]
@@ -52,6 +54,7 @@ mod tty_ioctls;
 /// Every check there is, by layer.
 const ALL: &[&[harness::Check]] = &[
     caps_ids::CHECKS,
+    cgroup::CHECKS,
     descriptors::CHECKS,
     dev::CHECKS,
     environment::CHECKS,

@@ -53,11 +53,6 @@ checks! {
     uid_map_has_one_line: _ => "1000", || first_column("/proc/self/uid_map");
     gid_map_has_one_line: _ => "1000", || first_column("/proc/self/gid_map");
     groups_are_denied: _ => "deny", || fs::read_to_string("/proc/self/setgroups").unwrap().trim().into();
-    cgroup_path_is_the_root: _ => "/", || {
-        let text = fs::read_to_string("/proc/self/cgroup").unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("0::"));
-        line.unwrap_or("/").to_owned()
-    };
     secret_in_any_file_of_proc, secret;
     proc_of_agent_tells_of_memory: "open" => "open" with ["--policy", "agent"], || readable("/proc/meminfo");
     proc_of_agent_hides_init: "EACCES" => "ENOENT" with ["--policy", "agent"], || readable("/proc/1/environ");

@@ -1,0 +1,84 @@
+# The root file system of the virtual machine: programs of this machine, and what
+# cargo built here. Sourced by `run`. It must not need root, nor any package that
+# `.ci/run` does not install. shellcheck shell=bash
+
+# Packages of the system whose programs the tests run.
+packages=(bash coreutils dash findutils grep hostname libc-bin perl-base procps sed
+    util-linux python3-minimal)
+
+# Makes $1 the directory of the root, from the packages and the files of $tests.
+make_root() { # DIRECTORY
+    local root=$1 file library
+    rm -rf "$root"
+    mkdir -p "$root"/{usr/{bin,sbin,lib,lib64},etc,home/user,tmp,guest/jobs,root,var/tmp}
+    for file in bin sbin lib lib64; do
+        ln -s "usr/$file" "$root/$file"
+    done
+    printf 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n' >"$root/etc/passwd"
+    printf 'root:x:0:\ntty:x:5:\nuser:x:1000:\n' >"$root/etc/group"
+    printf '127.0.0.1 localhost kernels\n' >"$root/etc/hosts"
+    cp /etc/ld.so.cache "$root/etc/"
+
+    package_files | while read -r file; do
+        put "$root" "$file" "$file"
+    done
+    put "$root" /bin/sh /usr/bin/sh
+    for file in "${binaries[@]}"; do
+        put "$root" "$file" "$file"
+        strip --strip-debug "$root$file"
+    done
+    # What the test binaries read of the sources, at its place.
+    mkdir -p "$root$here"
+    git -C "$here" ls-files -z -- tests policies examples |
+        tar -C "$here" --null -T - -cf - | tar -C "$root$here" -xf -
+    libraries "$root" | while read -r library; do
+        put "$root" "$library" "$library"
+    done
+}
+
+# Programs and what they load besides libraries, as merged /usr has them.
+package_files() {
+    local interpreter
+    interpreter=$(basename "$(realpath /usr/bin/python3)")
+    dpkg-query -L "${packages[@]}" "$interpreter-minimal" "lib$interpreter-minimal" |
+        sed -E 's#^/(bin|sbin|lib|lib64)/#/usr/\1/#' |
+        grep -E '^/usr/(s?bin/|lib/python3|lib/[^/]*/perl-base/)' | grep -v __pycache__ | sort -u
+}
+
+# One file with the directories above it; links as links.
+put() { # ROOT FROM TO
+    [ -f "$2" ] || [ -L "$2" ] || return 0
+    mkdir -p "$1${3%/*}"
+    cp -P --preserve=mode "$2" "$1$3"
+}
+
+# The shared libraries of all programs there, and the loader, behind every link.
+libraries() { # ROOT
+    { find "$1/usr" -type f -perm /111 && printf '%s\n' "${binaries[@]}"; } |
+        # Scripts have none, for which ldd fails.
+        sed "s#^$1##" | { xargs ldd 2>/dev/null || true; } |
+        sed -nE 's#^.*(=> |\t)(/[^ ]+) \(0x.*#\2#p' | sort -u |
+        while read -r library; do
+            library=$(echo "$library" | sed -E 's#^/(lib|lib64)/#/usr/\1/#')
+            echo "$library"
+            realpath "$library"
+        done | sort -u
+}
+
+# What the first process needs before there is a root: the kernel's own archive.
+make_initramfs() { # DIRECTORY KERNEL FILE
+    local stage=$1 kernel=$2 file
+    rm -rf "$stage.first"
+    mkdir -p "$stage.first"/boot
+    cp "$(command -v busybox)" "$stage.first/boot/busybox"
+    for file in "$kernels/$kernel"/*.ko; do
+        [ ! -e "$file" ] || cp "$file" "$stage.first/boot/"
+    done
+    cp "$here/tests/kernels/init" "$stage.first/init"
+    mkdir "$stage.first/guest" "$stage.first/proc"
+    (cd "$stage" && find . -print0 | LC_ALL=C sort -z |
+        cpio --null -o -H newc -R 0:0 --quiet) >"$stage.first/root.cpio"
+    (cd "$stage.first" && find . -print0 | LC_ALL=C sort -z |
+        cpio --null -o -H newc -R 0:0 --quiet) >"$3"
+    rm -rf "$stage.first"
+}
