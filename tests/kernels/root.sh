@@ -6,7 +6,7 @@
 packages=(bash coreutils dash findutils grep hostname libc-bin perl-base procps sed
     util-linux python3-minimal)
 
-# Makes $1 the directory of the root, from the packages and the files of $tests.
+# Makes $1 the directory of the root, from the packages, the tests and the product.
 make_root() { # DIRECTORY
     local root=$1 file library
     rm -rf "$root"
@@ -23,10 +23,11 @@ make_root() { # DIRECTORY
         put "$root" "$file" "$file"
     done
     put "$root" /bin/sh /usr/bin/sh
-    for file in "${binaries[@]}"; do
+    for file in "${binary[@]}"; do
         put "$root" "$file" "$file"
         strip --strip-debug "$root$file"
     done
+    put "$root" "$product" "$compiled_in"
     # What the test binaries read of the sources, at its place.
     mkdir -p "$root$here"
     git -C "$here" ls-files -z -- tests policies examples |
@@ -54,7 +55,7 @@ put() { # ROOT FROM TO
 
 # The shared libraries of all programs there, and the loader, behind every link.
 libraries() { # ROOT
-    { find "$1/usr" -type f -perm /111 && printf '%s\n' "${binaries[@]}"; } |
+    { find "$1/usr" -type f -perm /111 && printf '%s\n' "${binary[@]}" "$product"; } |
         # Scripts have none, for which ldd fails.
         sed "s#^$1##" | { xargs ldd 2>/dev/null || true; } |
         sed -nE 's#^.*(=> |\t)(/[^ ]+) \(0x.*#\2#p' | sort -u |
