@@ -7,6 +7,8 @@
 mod evidence;
 #[path = "kernels/layers.rs"]
 mod layers;
+#[path = "kernels/readme.rs"]
+mod readme;
 #[path = "kernels/refused.rs"]
 mod refused;
 mod support;

@@ -194,7 +194,8 @@ fn wall_time_ends_a_program_that_slows_the_clock() {
     let mut command = crate::harness::inside("busy_beside_a_slow_clock", "", &options);
     assert_eq!(support::code(&support::run(&mut command)), 124);
     let took = started.elapsed();
-    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    // Without the clock it never ends; an emulated processor takes its time.
+    assert!(took < std::time::Duration::from_secs(30), "{took:?}");
 }
 
 /// One byte keeps the kernel from starting a core pattern's program, which zero

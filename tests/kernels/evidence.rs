@@ -22,7 +22,7 @@ pub struct Evidence {
     inside: String,
 }
 
-/// Runs `strict` with these options; the refusal's sentence if it was refused.
+/// Runs `strict` with these options; the refusal's two lines if it was refused.
 pub fn of(options: &[&str]) -> Result<Evidence, String> {
     let scratch = Scratch::new();
     let place = scratch.join("record.json");
@@ -46,7 +46,7 @@ pub fn of(options: &[&str]) -> Result<Evidence, String> {
     })
 }
 
-/// The sentence of a refusal, which must come with a hint and nothing executed.
+/// Sentence and hint of a refusal, which must have both, and nothing executed.
 pub fn refusal(output: &Output) -> String {
     let message = complaint(output);
     let lines: Vec<&str> = message.lines().collect();
@@ -56,7 +56,7 @@ pub fn refusal(output: &Output) -> String {
     };
     assert!(hint.starts_with("hint: "), "{message}");
     let sentence = sentence.strip_prefix("sandbox: ");
-    sentence.unwrap_or_else(|| panic!("{message}")).to_owned()
+    format!("{}\n{hint}", sentence.expect("a sentence of sandbox"))
 }
 
 impl Evidence {

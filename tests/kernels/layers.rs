@@ -148,7 +148,7 @@ const ROWS: &[Row] = &[
         judge: |evidence| speculation(evidence, "SpeculationIndirectBranch", "indirect branch"),
     },
     Row {
-        name: "no_new_privs",
+        name: "no new privileges",
         steps: &["no-new-privs"],
         jail: &["caps_ids"],
         judge: |evidence| {
@@ -226,6 +226,11 @@ const ROWS: &[Row] = &[
     },
 ];
 
+/// The rows, in order.
+pub fn names() -> Vec<&'static str> {
+    ROWS.iter().map(|row| row.name).collect()
+}
+
 /// These namespaces inside are not those of this process.
 fn own(evidence: &Evidence, kinds: &[&str]) -> State {
     for kind in kinds {
@@ -291,6 +296,7 @@ fn attribute(switch: &str) -> State {
 
 /// The part of a refusal that says why: in brackets, where there are any.
 fn because(why: &str) -> String {
+    let why = why.lines().next().unwrap_or_default();
     let inner = why
         .split_once('(')
         .and_then(|(_, rest)| rest.rsplit_once(')'));

@@ -10,7 +10,7 @@ packages=(bash coreutils dash findutils grep hostname libc-bin perl-base procps 
 make_root() { # DIRECTORY
     local root=$1 file library
     rm -rf "$root"
-    mkdir -p "$root"/{usr/{bin,sbin,lib,lib64},etc,home/user,tmp,guest/jobs,root,var/tmp}
+    mkdir -p "$root"/{usr/{bin,sbin,lib,lib64},etc,home/user,tmp,root,var/tmp}
     for file in bin sbin lib lib64; do
         ln -s "usr/$file" "$root/$file"
     done
@@ -30,7 +30,7 @@ make_root() { # DIRECTORY
     put "$root" "$product" "$compiled_in"
     # What the test binaries read of the sources, at its place.
     mkdir -p "$root$here"
-    git -C "$here" ls-files -z -- tests policies examples |
+    git -C "$here" ls-files -z -- tests policies examples README.md |
         tar -C "$here" --null -T - -cf - | tar -C "$root$here" -xf -
     libraries "$root" | while read -r library; do
         put "$root" "$library" "$library"
@@ -66,20 +66,25 @@ libraries() { # ROOT
         done | sort -u
 }
 
-# What the first process needs before there is a root: the kernel's own archive.
-make_initramfs() { # DIRECTORY KERNEL FILE
-    local stage=$1 kernel=$2 file
-    rm -rf "$stage.first"
-    mkdir -p "$stage.first"/boot
-    cp "$(command -v busybox)" "$stage.first/boot/busybox"
-    for file in "$kernels/$kernel"/*.ko; do
-        [ ! -e "$file" ] || cp "$file" "$stage.first/boot/"
+# What the kernel unpacks first: the first process, its jobs, and the root.
+make_initramfs() { # ROOT KERNEL FILE
+    local first=$kernels/$2/first file
+    rm -rf "$first"
+    mkdir -p "$first/boot" "$first/proc" "$first/guest"
+    cp "$(command -v busybox)" "$first/boot/busybox"
+    for file in "$kernels/$2"/*.ko; do
+        [ ! -e "$file" ] || cp "$file" "$first/boot/"
     done
-    cp "$here/tests/kernels/init" "$stage.first/init"
-    mkdir "$stage.first/guest" "$stage.first/proc"
-    (cd "$stage" && find . -print0 | LC_ALL=C sort -z |
-        cpio --null -o -H newc -R 0:0 --quiet) >"$stage.first/root.cpio"
-    (cd "$stage.first" && find . -print0 | LC_ALL=C sort -z |
-        cpio --null -o -H newc -R 0:0 --quiet) >"$3"
-    rm -rf "$stage.first"
+    cp "$here/tests/kernels/init" "$first/init"
+    cp -r "$kernels/$2/todo" "$first/guest/jobs"
+    # In place of what .ci/run requires: what this machine has for certain.
+    echo cgroup2 >"$first/guest/require"
+    pack "$1" "$first/root.cpio"
+    pack "$first" "$3"
+    rm -rf "$first"
+}
+
+pack() { # DIRECTORY FILE
+    (cd "$1" && find . -print0 | LC_ALL=C sort -z | cpio --null -o -H newc -R 0:0 --quiet) >"$2.new"
+    mv "$2.new" "$2"
 }

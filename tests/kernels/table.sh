@@ -21,7 +21,7 @@ judge() { # KERNEL
         echo "kernel $1: the console has what stands above"
     fi
     [ "$(tail -n 1 "$there/ends")" = "done" ] || echo "kernel $1: the machine ended before its work did"
-    for job in "$root"/guest/jobs/*; do
+    for job in "$there"/todo/*; do
         name=${job##*/}
         if ! read -r _ code seconds left < <(grep "^$name " "$there/ends"); then
             echo "kernel $1: $name: no end of it was seen"
