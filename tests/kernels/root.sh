@@ -16,6 +16,7 @@ make_root() { # DIRECTORY
     done
     printf 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n' >"$root/etc/passwd"
     printf 'root:x:0:\ntty:x:5:\nuser:x:1000:\n' >"$root/etc/group"
+    printf 'root:*:19000:0:99999:7:::\n' >"$root/etc/shadow"
     printf '127.0.0.1 localhost kernels\n' >"$root/etc/hosts"
     cp /etc/ld.so.cache "$root/etc/"
 

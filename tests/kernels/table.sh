@@ -10,7 +10,7 @@ judge() { # KERNEL
     : >"$there/ends"
     touch "$there/results" "$there/console"
     # Only lines that carry this run's mark are the machine's own words.
-    tr -d '\r' <"$there/results" | awk -v mark="$mark" -v there="$there" '
+    tr -d '\r' <"$there/results" | awk -v mark="$(cat "$there/mark")" -v there="$there" '
         $1 == mark && $2 == "begin" { file = there "/jobs/" $3; printf "" >file; next }
         $1 == mark && $2 == "end" { print $3, $4, $5, $6 >(there "/ends"); file = ""; next }
         $1 == mark && $2 == "done" { print "done" >(there "/ends"); next }
@@ -23,14 +23,14 @@ judge() { # KERNEL
     [ "$(tail -n 1 "$there/ends")" = "done" ] || echo "kernel $1: the machine ended before its work did"
     for job in "$there"/todo/*; do
         name=${job##*/}
-        if ! read -r _ code seconds left < <(grep "^$name " "$there/ends"); then
+        if ! read -r _ code seconds left < <(grep "^$name " "$there/ends" || true); then
             echo "kernel $1: $name: no end of it was seen"
             continue
         fi
         [ "$left" = 0 ] || echo "kernel $1: $name: $left processes of the user are left"
         judge_job "$1" "$name" "$code" "$there/jobs/$name"
     done
-    diff <(sed -n 's/^row //p' "$expected") <(rows "$1" | cut -f1,2 | sed 's/\t/: /') |
+    { diff <(sed -n 's/^row //p' "$expected") <(rows "$1" | cut -f1,2 | sed 's/\t/: /') || true; } |
         sed -nE "s/^</kernel $1: expected, and not so:/p; s/^>/kernel $1: not expected:/p"
 }
 
@@ -47,10 +47,10 @@ judge_job() { # KERNEL JOB CODE FILE
     failed=$(sed -nE 's/^test (.*) \.\.\. FAILED$/\1/p' "$4" | sort)
     listed=$(sed -nE "s/^fails $test ([^ ]+) .*/\1/p" "tests/kernels/expected/$1" | sort)
     if [ "$failed" != "$listed" ]; then
-        diff <(echo "$listed") <(echo "$failed") | sed -nE "/^[<>] ./{
-            s/^</kernel $1: $test: passes or is missing, and is listed to fail:/
-            s/^>/kernel $1: $test: fails:/p;t
-            p}"
+        comm -23 <(echo "$listed") <(echo "$failed") | grep . |
+            sed "s/.*/kernel $1: $test: & passes or is missing, and is listed to fail/" || true
+        comm -13 <(echo "$listed") <(echo "$failed") | grep . |
+            sed "s/.*/kernel $1: $test: & fails/" || true
         # The reasons, as the tests give them.
         sed -n '/^failures:$/,/^failures:$/p' "$4" | head -n 200
     fi
