@@ -81,7 +81,7 @@ table() { # KERNEL…
     local kernel name line
     line="| layer of \`strict\` |"
     for kernel in "$@"; do
-        line+=" $(cut -d- -f1 "$kernels/$kernel/release" 2>/dev/null || echo "$kernel") |"
+        line+=" $(cat "$kernels/$kernel/release" 2>/dev/null || echo "$kernel") |"
     done
     echo "$line"
     printf '|---|'
