@@ -42,9 +42,10 @@ make_root() { # DIRECTORY
 package_files() {
     local interpreter
     interpreter=$(basename "$(realpath /usr/bin/python3)")
-    dpkg-query -L "${packages[@]}" "$interpreter-minimal" "lib$interpreter-minimal" |
+    dpkg-query -L "${packages[@]}" "$interpreter-minimal" \
+        "lib$interpreter-minimal" "lib$interpreter-stdlib" |
         sed -E 's#^/(bin|sbin|lib|lib64)/#/usr/\1/#' |
-        grep -E '^/usr/(s?bin/|lib/python3|lib/[^/]*/perl-base/)' | grep -v __pycache__ | sort -u
+        grep -E '^/usr/(s?bin/|lib/python3|lib/locale/C.utf8/|lib/[^/]*/perl-base/)' | grep -v __pycache__ | sort -u
 }
 
 # One file with the directories above it; links as links.
