@@ -57,7 +57,10 @@ judge_job() { # KERNEL JOB CODE FILE
     if [ -z "$failed" ] && [ "$3" != 0 ]; then
         echo "kernel $1: $2: exit code $3 without a failed test"
     fi
-    grep -h '^skip: ' "$4" | sort | uniq -c | sed "s/^/kernel $1: $test: /" || true
+    diff <(sed -nE "s/^skips $test (.*)/\1/p" "tests/kernels/expected/$1" | sort) \
+        <(sed -n 's/^skip: //p' "$4" | sort) |
+        sed -nE "s/^</kernel $1: $test: listed as skipped, and is not:/p
+            s/^>/kernel $1: $test: skips, and is not listed:/p" || true
 }
 
 # The rows of a kernel: name, state, detail, files of the jail that stand for it.
