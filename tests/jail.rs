@@ -12,6 +12,8 @@ mod calls;
 
 #[path = "jail/caps_ids.rs"]
 mod caps_ids;
+#[path = "jail/cgroup.rs"]
+mod cgroup;
 #[path = "jail/dangers.rs"]
 mod dangers;
 #[path = "jail/descriptors.rs"]
@@ -54,6 +56,7 @@ mod tty_ioctls;
 /// Every check there is, by layer.
 const ALL: &[&[harness::Check]] = &[
     caps_ids::CHECKS,
+    cgroup::CHECKS,
     dangers::CHECKS,
     descriptors::CHECKS,
     dev::CHECKS,

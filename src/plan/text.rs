@@ -14,8 +14,8 @@ use std::fmt::{Display, Formatter, Result};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Names of `handled_access_fs` by bit, `linux/landlock.h` as of Linux 6.18.
-const LANDLOCK_FS: [&str; 16] = [
+/// Names of `handled_access_fs` by bit, `linux/landlock.h` as of Landlock ABI 9.
+const LANDLOCK_FS: [&str; 17] = [
     "execute",
     "write-file",
     "read-file",
@@ -32,6 +32,7 @@ const LANDLOCK_FS: [&str; 16] = [
     "refer",
     "truncate",
     "ioctl-dev",
+    "resolve-unix",
 ];
 /// Names of `handled_access_net` by bit (Landlock ABI 4).
 const LANDLOCK_NET: [&str; 2] = ["bind-tcp", "connect-tcp"];

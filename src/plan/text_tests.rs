@@ -305,3 +305,19 @@ fn units_are_exact() {
     assert_eq!(bytes(3 << 10), "3072 bytes (3 KiB)");
     assert_eq!(bytes(1 << 40), "1099511627776 bytes (1 TiB)");
 }
+
+/// The plan asks for every right of the newest ABI that is known; a reader should
+/// not meet one of them by number.
+#[test]
+fn every_right_that_is_asked_for_has_a_name() {
+    let empty = crate::plan::mounts::ResolvedFiles::default();
+    let newest = crate::plan::landlock::resolve(&empty, Network::None, u32::MAX).unwrap();
+    for (bits, names) in [
+        (newest.handled_fs, &LANDLOCK_FS[..]),
+        (newest.handled_net, &LANDLOCK_NET),
+        (newest.scoped, &LANDLOCK_SCOPED),
+    ] {
+        assert_eq!(bits.count_ones() as usize, names.len());
+        assert!(!bit_names(bits, names).contains("bit-"));
+    }
+}

@@ -1,6 +1,7 @@
 //! Runs one check, inside the sandbox or outside as the same user, and reads its one answer.
 //! It must not take silence, a refusal of the sandbox or a second answer for an answer.
 
+use crate::calls::here;
 use crate::{ALL, support};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -162,6 +163,22 @@ pub fn find(name: &str) -> Option<&'static Check> {
         .copied()
         .flatten()
         .find(|check| check.name == name)
+}
+
+/// Fails unless the run was refused with this sentence, as it must be on a kernel
+/// that lacks what was asked for.
+pub fn refused(answer: &Result<String, String>, sentence: &str) {
+    let why = answer.as_ref().expect_err("it was not refused");
+    assert!(
+        why.starts_with("exit code 125 ") && why.contains(sentence),
+        "{why}"
+    );
+}
+
+/// The running kernel's Landlock ABI.
+pub fn landlock_abi() -> i64 {
+    // LANDLOCK_CREATE_RULESET_VERSION, for which nothing else may be passed.
+    here(libc::SYS_landlock_create_ruleset, [0, 0, 1, 0, 0, 0])
 }
 
 /// Is it there for this user outside? What is not installed cannot be asked for.

@@ -204,6 +204,8 @@ fn executable_later() -> String {
     })
 }
 
+const PR_GET_MDWE: usize = 66;
+
 #[test]
 fn memory_deny_write_execute() {
     let scratch = support::Scratch::new();
@@ -211,7 +213,11 @@ fn memory_deny_write_execute() {
     let policy = scratch.file("mdwe.toml", text, 0o644);
     let options = ["--policy", policy.to_str().unwrap()];
     let answer = crate::harness::jailed("write_xor_execute", "", &options);
-    assert_eq!(answer.as_deref(), Ok("EACCES"));
+    // Linux before 6.3 does not know the question.
+    match here(libc::SYS_prctl, [PR_GET_MDWE, 0, 0, 0, 0, 0]) {
+        -1 => crate::harness::refused(&answer, "(PR_SET_MDWE, Linux 6.3)"),
+        _ => assert_eq!(answer.as_deref(), Ok("EACCES")),
+    }
 }
 
 #[test]
@@ -243,7 +249,8 @@ fn wall_time_ends_a_program_that_slows_the_clock() {
     let mut command = crate::harness::inside("busy_beside_a_slow_clock", "", &options);
     assert_eq!(support::code(&support::run(&mut command)), 124);
     let took = started.elapsed();
-    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    // Without the clock it never ends; an emulated processor takes its time.
+    assert!(took < std::time::Duration::from_secs(30), "{took:?}");
 }
 
 /// One byte keeps the kernel from starting a core pattern's program, which zero

@@ -53,16 +53,11 @@ checks! {
     uid_map_has_one_line: _ => "1000", || first_column("/proc/self/uid_map");
     gid_map_has_one_line: _ => "1000", || first_column("/proc/self/gid_map");
     groups_are_denied: _ => "deny", || fs::read_to_string("/proc/self/setgroups").unwrap().trim().into();
-    cgroup_path_is_the_root: _ => "/", || {
-        let text = fs::read_to_string("/proc/self/cgroup").unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("0::"));
-        line.unwrap_or("/").to_owned()
-    };
     secret_in_any_file_of_proc, secret;
     proc_of_agent_tells_of_memory: "open" => "open" with ["--policy", "agent"], || readable("/proc/meminfo");
     proc_of_agent_hides_init: "EACCES" => "ENOENT" with ["--policy", "agent"], || readable("/proc/1/environ");
     proc_of_agent_takes_no_settings: "EACCES" => "EACCES" with ["--policy", "agent"], || writable("/proc/sys/kernel/core_pattern");
-    proc_of_agent_takes_no_sysrq: _ => "ENOENT" with ["--policy", "agent"], || writable("/proc/sysrq-trigger");
+    sysrq_trigger, || writable("/proc/sysrq-trigger");
     removing_a_process_directory: _ => "EROFS", || told(fs::remove_dir("/proc/self"));
 }
 
@@ -88,6 +83,17 @@ fn secret() -> String {
         }
     }
     "absent".into()
+}
+
+/// There only where the kernel has CONFIG_MAGIC_SYSRQ, and then root's alone.
+#[test]
+fn proc_of_agent_takes_no_sysrq() {
+    let expected = match exists("/proc/sysrq-trigger").as_str() {
+        "open" => "EACCES",
+        _ => "ENOENT",
+    };
+    let answer = jailed("sysrq_trigger", "", &["--policy", "agent"]);
+    assert_eq!(answer.as_deref(), Ok(expected));
 }
 
 #[test]

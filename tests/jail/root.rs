@@ -23,7 +23,6 @@ checks! {
     no_mount_table: _ => "ENOENT", || exists("/etc/fstab");
     no_ssh: _ => "ENOENT", || exists("/etc/ssh");
     no_private_keys: _ => "ENOENT", || exists("/etc/ssl/private");
-    no_cgroups: _ => "ENOENT", || exists("/sys/fs/cgroup");
     no_way_up: "open" => "ENOENT", || exists("/../../../../var");
     no_way_up_through_proc: "open" => "ENOENT", || exists("/proc/self/root/var");
     no_way_up_from_the_cwd: _ => "ENOENT", || exists("/proc/self/cwd/var");

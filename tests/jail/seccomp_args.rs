@@ -32,7 +32,7 @@ checks! {
     set_uid_bit_by_chmod: "open" => "EPERM", || on_a_file(|name, _| here(libc::SYS_fchmodat, [FD_CWD, name, 0o4755, 0, 0, 0]));
     set_gid_bit_by_chmod: "open" => "EPERM", || on_a_file(|name, _| here(libc::SYS_fchmodat, [FD_CWD, name, 0o2755, 0, 0, 0]));
     set_uid_bit_by_fchmod: "open" => "EPERM", || on_a_file(|_, file| here(libc::SYS_fchmod, [file, 0o4755, 0, 0, 0, 0]));
-    set_uid_bit_by_fchmodat2: "open" => "EPERM", || on_a_file(|name, _| here(452, [FD_CWD, name, 0o4755, 0, 0, 0]));
+    set_uid_bit_by_fchmodat2: _ => "EPERM", || on_a_file(|name, _| here(452, [FD_CWD, name, 0o4755, 0, 0, 0]));
     plain_chmod: "open" => "open", || on_a_file(|name, _| here(libc::SYS_fchmodat, [FD_CWD, name, 0o755, 0, 0, 0]));
     sticky_chmod: "open" => "open", || on_a_file(|name, _| here(libc::SYS_fchmodat, [FD_CWD, name, 0o1755, 0, 0, 0]));
     set_uid_bit_by_open: "open" => "EPERM", || open((libc::O_CREAT | libc::O_WRONLY) as usize, 0o4755);

@@ -46,7 +46,7 @@ checks! {
     set_the_domain_name: "EPERM" => "EPERM", || ask(libc::SYS_setdomainname, [0, 0]);
     kernel_log: _ => "EPERM", || ask(libc::SYS_syslog, [99, 0, 0]);
     watch_all_files: _ => "EPERM", || ask(libc::SYS_fanotify_init, [0x8000_0000, 0]);
-    secret_memory: "EINVAL" => "EPERM", || ask(libc::SYS_memfd_secret, [0x4000_0000]);
+    secret_memory: _ => "EPERM", || ask(libc::SYS_memfd_secret, [0x4000_0000]);
     set_groups: "EPERM" => "EPERM", || ask(libc::SYS_setgroups, [0, 0]);
     hang_up: "EPERM" => "EPERM", || ask(libc::SYS_vhangup, []);
     asynchronous_io: "EFAULT" => "ENOSYS", || ask(libc::SYS_io_setup, [1, NOWHERE]);

@@ -1,11 +1,11 @@
 //! Unix sockets: they work between processes inside, and reach none of the host's.
 //! It must not ask about other address families; `net` does.
 
-use crate::calls::{ask, socket, told};
-use crate::harness::{argument, free, inside, jailed, outcome};
+use crate::calls::{ask, here, socket, told, word};
+use crate::harness::{argument, free, inside, jailed, landlock_abi, outcome, refused};
 use crate::support::{self, Scratch};
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 
@@ -23,6 +23,7 @@ checks! {
         let _listener = UnixListener::bind_addr(&address).unwrap();
         told(UnixStream::connect_addr(&address))
     };
+    connect_by_descriptor, connect_by_descriptor;
     abstract_socket_of_the_host, || {
         let address = SocketAddr::from_abstract_name(argument()).unwrap();
         told(UnixStream::connect_addr(&address))
@@ -70,7 +71,11 @@ fn an_abstract_socket_of_the_host_is_out_of_scope_on_its_network() {
     let _listener = UnixListener::bind_addr(&address).unwrap();
     let options = ["--network", "host", "--weaken", "host-network=a test"];
     let answer = jailed("abstract_socket_of_the_host", &name, &options);
-    assert_eq!(answer.as_deref(), Ok("EPERM"));
+    match landlock_abi() {
+        // Linux before 6.12 has no such scope.
+        ..6 => refused(&answer, "cannot keep the program from the abstract sockets"),
+        _ => assert_eq!(answer.as_deref(), Ok("EPERM")),
+    }
 }
 
 /// A datagram needs no connection; it is out of reach, and out of scope, all the same.
@@ -110,6 +115,41 @@ fn a_socket_handed_in_works() {
     command = with_descriptor(command, number);
     let output = support::run(&mut command);
     assert_eq!(outcome(&output).as_deref(), Ok("from outside"));
+}
+
+/// A TCP socket handed in belongs to the host's network, and the filter lets unix
+/// sockets connect: only Landlock stands between, since ABI 4 (Linux 6.7).
+#[test]
+fn a_tcp_socket_handed_in_connects_nowhere() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // SAFETY: socket(2) takes no memory.
+    let number = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    assert!(number > 2);
+    // SAFETY: a new descriptor, owned by nobody else.
+    let _owned = unsafe { std::os::fd::OwnedFd::from_raw_fd(number) };
+    let command = inside("connect_by_descriptor", &format!("{number} {port}"), &[]);
+    let answer = outcome(&support::run(&mut with_descriptor(command, number)));
+    let expected = if landlock_abi() < 4 { "open" } else { "EACCES" };
+    assert_eq!(answer.as_deref(), Ok(expected));
+}
+
+fn connect_by_descriptor() -> String {
+    let given = argument();
+    let (number, port) = given.split_once(' ').unwrap();
+    let port: u16 = port.parse().unwrap();
+    let [high, low] = port.to_be_bytes();
+    // `struct sockaddr_in`: the family in the machine's order, the rest in the network's.
+    let [first, second] = (libc::AF_INET as u16).to_ne_bytes();
+    let address = [
+        first, second, high, low, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    let number: usize = number.parse().unwrap();
+    let place = address.as_ptr() as usize;
+    word(here(
+        libc::SYS_connect,
+        [number, place, address.len(), 0, 0, 0],
+    ))
 }
 
 /// The same command with `--fd N`, and the descriptor kept over exec.

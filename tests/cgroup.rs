@@ -1,0 +1,111 @@
+//! Control groups, seen from the machine: a run hides the caller's group, and leaves no trace in the tree.
+//! It must not skip quietly: where the machine delegates no cgroup v2 subtree it says so, or fails if required.
+
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use support::{Scratch, code, complaint, sandbox};
+
+const TREE: &str = "/sys/fs/cgroup";
+
+/// The directory of this process's own group, where cgroup v2 is all there is and
+/// its parent was handed to this user.
+fn delegated() -> Option<PathBuf> {
+    let text = fs::read_to_string("/proc/self/cgroup").unwrap();
+    let path = text
+        .strip_prefix("0::/")
+        .filter(|_| text.lines().count() == 1);
+    let group = path.map(|path| Path::new(TREE).join(path.trim_end()));
+    let parent = group.as_deref().and_then(Path::parent);
+    let ours = parent.is_some_and(|parent| {
+        nix::unistd::access(&parent.join("cgroup.procs"), nix::unistd::AccessFlags::W_OK).is_ok()
+    });
+    if !support::root() && ours {
+        return group;
+    }
+    let required = std::env::var("SANDBOX_TEST_REQUIRE").unwrap_or_default();
+    let named = required.split(',').any(|name| name.trim() == "cgroup2");
+    let why = "no subtree of cgroup v2 is delegated to this user";
+    assert!(!named, "{why}, and SANDBOX_TEST_REQUIRE names cgroup2");
+    println!("skip: {why}");
+    None
+}
+
+/// Every group below a directory but those of the other test, which come and go.
+fn groups(below: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(below).unwrap().flatten() {
+        let name = entry.file_name();
+        let other = name.to_string_lossy().starts_with("made-");
+        if !other && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.extend(groups(&entry.path()));
+            found.insert(entry.path());
+        }
+    }
+    found
+}
+
+/// The world that the tests of limits by cgroup need, as itself: real controllers,
+/// and a group made by an ordinary user that has them.
+#[test]
+fn an_ordinary_user_can_make_a_group_with_controllers() {
+    let Some(group) = delegated() else { return };
+    let made = group.with_file_name(format!("made-{}", std::process::id()));
+    fs::create_dir(&made).unwrap();
+    let controllers = fs::read_to_string(made.join("cgroup.controllers")).unwrap();
+    let limit = fs::write(made.join("pids.max"), "7\n")
+        .and_then(|()| fs::write(made.join("memory.max"), "4194304\n"))
+        .and_then(|()| fs::read_to_string(made.join("memory.max")));
+    fs::remove_dir(&made).unwrap();
+    for controller in ["cpu", "memory", "pids"] {
+        assert!(
+            controllers
+                .split_whitespace()
+                .any(|name| name == controller),
+            "{controllers}"
+        );
+    }
+    assert_eq!(limit.unwrap(), "4194304\n");
+}
+
+#[test]
+fn inside_the_callers_group_is_the_root() {
+    let Some(group) = delegated() else { return };
+    assert_ne!(group, Path::new(TREE), "the caller is in no group");
+    let output = support::run(sandbox().args(["--", "/bin/cat", "/proc/self/cgroup"]));
+    assert_eq!(code(&output), 0, "{}", complaint(&output));
+    assert_eq!(output.stdout, b"0::/\n");
+}
+
+#[test]
+fn a_run_makes_no_group_and_leaves_none() {
+    let Some(group) = delegated() else { return };
+    let scratch = Scratch::new();
+    let mark = scratch.directory("work");
+    let parent = group.parent().unwrap();
+    let before = groups(parent);
+    let mut child = sandbox()
+        .arg("--write")
+        .arg(&mark)
+        .args(["--", "/bin/sh", "-c", "echo >\"$0\"/started; sleep 60"])
+        .arg(&mark)
+        .spawn()
+        .unwrap();
+    let started = std::time::Instant::now();
+    while !mark.join("started").exists() {
+        assert!(started.elapsed().as_secs() < 60, "it did not start");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let during = groups(parent);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(
+        during, before,
+        "no controller is used, so there is no group"
+    );
+    assert_eq!(groups(parent), before, "a group is left");
+}
