@@ -59,12 +59,10 @@ pub(crate) fn write_proc(path: &CStr, text: &[u8]) -> Result<()> {
 }
 
 fn is_procfs(fd: RawFd) -> Result<bool> {
-    let mut stat = std::mem::MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: the pointer is valid for writing a statfs.
-    check(unsafe { libc::fstatfs(fd, stat.as_mut_ptr()) }.into())?;
-    // SAFETY: zeroed is valid, and the call filled it.
-    let stat = unsafe { stat.assume_init() };
-    Ok(stat.f_type == libc::PROC_SUPER_MAGIC)
+    // SAFETY: the caller's descriptor stays open for the call.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let kind = nix::sys::statfs::fstatfs(fd)?.filesystem_type();
+    Ok(kind == nix::sys::statfs::PROC_SUPER_MAGIC)
 }
 
 /// Opens a file of this process in `/proc` for reading. The path is followed:
