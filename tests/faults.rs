@@ -121,8 +121,11 @@ fn every_fault(scenario: &Scenario, roles: &[Role]) {
                         outcome = run(scenario, &place, Some(fault));
                     }
                 }
+                // The idler is killed as soon as its namespace is held: it may not
+                // get as far as its last calls.
+                let must = nth == *first && call.role != Role::Idler;
                 match judge(&outcome, &healthy, &fault) {
-                    Ok(End::Missed) if nth == *first => {
+                    Ok(End::Missed) if must => {
                         wrong.push(complaint(&fault, "it was never made", &outcome));
                     }
                     Ok(end) => *ends.entry(end).or_default() += 1,
