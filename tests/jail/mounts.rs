@@ -80,7 +80,6 @@ checks! {
     map_the_tmp_executable: "open" => "EPERM", map_executable;
     every_mount_is_nosuid: _ => "", || mounts_without("nosuid");
     every_mount_but_devices_is_nodev: _ => "/dev/full /dev/null /dev/pts /dev/random /dev/tty /dev/urandom /dev/zero", || mounts_without("nodev");
-    no_cgroup_is_mounted: _ => "", || kinds(&["cgroup", "cgroup2"]);
     no_kernel_file_system_is_mounted: _ => "", || {
         kinds(&["sysfs", "debugfs", "tracefs", "securityfs", "bpf", "configfs", "fusectl", "mqueue", "efivarfs"])
     };

@@ -203,7 +203,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "system call filter",
         steps: &["verify", "seccomp", "exec"],
-        jail: &["seccomp_args", "seccomp_refused"],
+        jail: &["dangers", "seccomp_args", "seccomp_refused"],
         judge: |evidence| {
             assert_eq!(evidence.status("Seccomp"), Some("2"));
             let planned = evidence.planned("seccomp", "instructions");
