@@ -311,3 +311,38 @@ fn a_launch_that_fails_where_nothing_can_be_killed_ends_all_the_same() {
     let output = run(without(&calls, libc::EPERM));
     refused("pidfd_send_signal", &output, libc::EPERM, &["Landlock"]);
 }
+
+/// A call that claims to have done what it has not: asked back, the kernel tells.
+#[test]
+fn a_call_without_effect_is_found_out() {
+    const NOTHING: i32 = 0;
+    const SECURE_BITS: u64 = libc::PR_SET_SECUREBITS as u64;
+    const DROP_BOUNDING: u64 = libc::PR_CAPBSET_DROP as u64;
+    for (call, first, question) in [
+        (
+            libc::SYS_capset,
+            None,
+            "the effective, permitted and inheritable capability sets are empty",
+        ),
+        (
+            libc::SYS_prctl,
+            Some(DROP_BOUNDING),
+            "the bounding and ambient capability sets are empty",
+        ),
+        (
+            libc::SYS_prctl,
+            Some(SECURE_BITS),
+            "the secure bits are locked",
+        ),
+        (
+            libc::SYS_mount_setattr,
+            None,
+            "the root is read-only and the working directory is below it",
+        ),
+    ] {
+        let output = run(without(&[(call, first)], NOTHING));
+        let message = complaint(&output);
+        assert_eq!(code(&output), 125, "{call}: {message}");
+        assert!(message.contains(question), "{call}: {message}");
+    }
+}
