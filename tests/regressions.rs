@@ -335,3 +335,29 @@ fn what_is_hidden_has_no_second_name() {
     ]));
     assert_eq!(output.stdout, b"secret", "{}", complaint(&output));
 }
+
+/// pid 1 has a copy of the caller's memory. What keeps the program from reading it is
+/// Landlock and hidepid as well, so this looks from outside: the files of a process
+/// that is not dumpable belong to root (proc(5)).
+#[test]
+fn pid_1_is_not_dumpable() {
+    let mut command = sandbox();
+    command.args(["--", "/bin/sh", "-c", "echo ready; read line; :"]);
+    let mut child = command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let init = fs::read_to_string(children).unwrap();
+    let owner = |pid: &str| {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid()
+    };
+    let (own, inits) = (owner(&child.id().to_string()), owner(init.trim()));
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    assert_eq!((own, inits), (support::uid(), 0));
+}
