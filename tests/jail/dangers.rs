@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 const WRONG: [usize; 6] = [usize::MAX; 6];
 
 /// No filter is asked about these since Linux 6.14; from anywhere but the kernel's
-/// own trampolines the one answers ENXIO, and the other ends the process.
+/// own trampolines the one answers ENXIO (7.2: EPROTO), and the other ends the process.
 const UNASKED: [&str; 2] = ["uprobe", "uretprobe"];
 
 checks! {
     uprobe_outside_a_trampoline: _ => "refused", || match x86("uprobe").as_str() {
-        "ENXIO" => "refused".into(),
+        "ENXIO" | "EPROTO" => "refused".into(),
         _ => refused(x86("uprobe")),
     };
     uretprobe_outside_a_trampoline: _ => "refused", || match x86("uretprobe").as_str() {
