@@ -61,6 +61,8 @@ pub use command::{Command, Sandbox, Stdio};
 pub use error::Error;
 pub use supervise::Child;
 #[doc(hidden)]
+pub use supervise::hold_forwarded_signals;
+#[doc(hidden)]
 pub use sys::inherited::{inherited_writable_fd, is_inherited_fd};
 #[doc(hidden)]
 pub use sys::start::{raised_by_its_file, stdio_closed_at_start, take_file_size_limit_as_error};

@@ -47,5 +47,9 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
 
 fn launch(run: &args::Run) -> Result<Report, Failure> {
     let mut command = settings::command(&run.setup, &run.words.words)?;
-    Ok(command.spawn()?.wait_forwarding_signals()?)
+    let child = command.spawn()?;
+    // Not before: a launch that hangs can be interrupted.
+    sandbox::hold_forwarded_signals()
+        .map_err(|error| Failure::io("cannot hold signals for the program", &error))?;
+    Ok(child.wait_forwarding_signals()?)
 }

@@ -10,6 +10,8 @@ mod relay;
 mod signals;
 mod terminal;
 
+pub use signals::hold_forwarded_signals;
+
 use crate::Error;
 use crate::launch::Launched;
 use crate::plan::{Plan, Refusal};

@@ -16,6 +16,26 @@ const FORWARDED: [Signal; 6] = [
     Signal::SIGUSR2,
 ];
 
+/// What a front end does not take itself.
+const OURS: [Signal; 3] = [Signal::SIGWINCH, Signal::SIGTSTP, Signal::SIGCONT];
+
+/// Blocks in the calling thread, for good, what [`crate::Child::wait_forwarding_signals`]
+/// receives. For a process that has nothing to do but wait and say what happened: a signal
+/// that comes before the wait is forwarded by it, and one that comes after it must
+/// not end the process before its last word.
+///
+/// # Errors
+/// Only where a filter around this process refuses `rt_sigprocmask(2)`.
+pub fn hold_forwarded_signals() -> std::io::Result<()> {
+    let blocked = process::block_signals(mask());
+    blocked.map(drop).map_err(std::io::Error::from)
+}
+
+fn mask() -> u64 {
+    let all = FORWARDED.into_iter().chain(OURS);
+    all.fold(0, |mask, signal| mask | 1 << (signal as u32 - 1))
+}
+
 /// The front end's signals, received by descriptor. Unblocked again on drop.
 pub(super) struct Signals {
     descriptor: SignalFd,
@@ -25,17 +45,11 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn take() -> Result<Signals, Errno> {
-        let mut set = SigSet::empty();
-        let mut mask = 0;
-        let ours = [Signal::SIGWINCH, Signal::SIGTSTP, Signal::SIGCONT];
-        for signal in FORWARDED.into_iter().chain(ours) {
-            set.add(signal);
-            mask |= 1 << (signal as u32 - 1);
-        }
+        let set = FORWARDED.into_iter().chain(OURS).collect::<SigSet>();
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         // First what can fail and needs no undoing.
         let descriptor = SignalFd::with_flags(&set, flags)?;
-        let before = process::block_signals(mask)?;
+        let before = process::block_signals(mask())?;
         Ok(Signals { descriptor, before })
     }
 

@@ -54,10 +54,6 @@ const INTERRUPTED: [libc::c_long; 13] = [
     libc::SYS_fsmount,
 ];
 
-/// A front end that has done its work, or given up, takes signals itself again: the one
-/// that a scenario sends may find it after its last word and before its end.
-const OWN_SIGNAL: i32 = 128 + libc::SIGTERM;
-
 /// The end, or what is wrong with it.
 pub fn judge(outcome: &Outcome, healthy: &Outcome, fault: &Fault) -> Result<End, String> {
     if !outcome.seen.gone {
@@ -103,8 +99,7 @@ fn end(outcome: &Outcome, healthy: &Outcome, fault: &Fault) -> Result<End, Strin
         return Err("it printed what a healthy run does not".to_owned());
     }
     if complete {
-        let code = outcome.code == 125 || outcome.code == OWN_SIGNAL;
-        let internal = record["verdict"] == "internal" && code;
+        let internal = record["verdict"] == "internal" && outcome.code == 125;
         return match internal && executed && layers(&record) == layers(&self::record(healthy)?) {
             true => Ok(End::Internal),
             false => Err("the record is wrong".to_owned()),
@@ -122,7 +117,7 @@ fn end(outcome: &Outcome, healthy: &Outcome, fault: &Fault) -> Result<End, Strin
 
 /// One sentence, an exit code of our own, and the record says the same or nothing.
 fn said(outcome: &Outcome, record: &Value) -> Result<(), String> {
-    if ![125, 126, OWN_SIGNAL].contains(&outcome.code) {
+    if ![125, 126].contains(&outcome.code) {
         return Err(format!("exit code {}", outcome.code));
     }
     let mut lines = outcome.stderr.lines();
