@@ -330,7 +330,7 @@ fn mount(command: &mut Command, op: &Op, passed: &mut Passed) -> Result<(), Box<
             .arg("--tmpfs")
             .arg(at),
         Op::Seal { at } => command.arg("--remount-ro").arg(at),
-        other if place(other).starts_with(dev) => command,
+        other if other.at().starts_with(dev) => command,
         Op::Directory { at, mode } => command
             .args(["--perms", &format!("{mode:04o}")])
             .arg("--dir")
@@ -358,22 +358,6 @@ fn bind(attributes: &MountAttributes) -> &'static str {
     match attributes.read_only {
         true => "--ro-bind",
         false => "--bind",
-    }
-}
-
-fn place(op: &Op) -> &Path {
-    match op {
-        Op::Directory { at, .. }
-        | Op::File { at, .. }
-        | Op::Symlink { at, .. }
-        | Op::Tmpfs { at, .. }
-        | Op::Bind { at, .. }
-        | Op::Pin { at, .. }
-        | Op::Mask { at, .. }
-        | Op::Cover { at, .. }
-        | Op::Proc { at, .. }
-        | Op::Devpts { at }
-        | Op::Seal { at } => at,
     }
 }
 

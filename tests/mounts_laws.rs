@@ -201,19 +201,7 @@ fn replay(mounts: &Mounts, tree: &Tree) {
         .iter()
         .position(|op| matches!(op, Op::Seal { .. }));
     for (position, op) in mounts.ops.iter().enumerate() {
-        let at = match op {
-            Op::Directory { at, .. }
-            | Op::File { at, .. }
-            | Op::Symlink { at, .. }
-            | Op::Tmpfs { at, .. }
-            | Op::Bind { at, .. }
-            | Op::Pin { at, .. }
-            | Op::Mask { at, .. }
-            | Op::Cover { at, .. }
-            | Op::Proc { at, .. }
-            | Op::Devpts { at }
-            | Op::Seal { at } => at,
-        };
+        let at = &op.at().to_owned();
         assert!(at.is_absolute() && !at.components().any(|part| part == Component::ParentDir));
         assert_eq!(seals.unwrap() <= position, matches!(op, Op::Seal { .. }));
         match op {

@@ -374,7 +374,7 @@ fn no_path_inside_leads_above_the_root() {
             return Ok(());
         };
         for op in &plan.mounts.ops {
-            let at = wider::place(op);
+            let at = op.at();
             prop_assert!(normal(at), "{:?}", op);
             if let Op::Bind { source, .. } = op {
                 prop_assert!(normal(source), "{:?}", op);

@@ -245,14 +245,8 @@ fn mount_question(policy: &Policy, op: &Op) -> Option<Question> {
 
 fn mount_points(plan: &Plan) -> Vec<String> {
     let place = |op: &Op| match op {
-        Op::Tmpfs { at, .. }
-        | Op::Bind { at, .. }
-        | Op::Pin { at, .. }
-        | Op::Mask { at, .. }
-        | Op::Cover { at, .. }
-        | Op::Proc { at, .. }
-        | Op::Devpts { at } => Some(at.display().to_string()),
         Op::Directory { .. } | Op::File { .. } | Op::Symlink { .. } | Op::Seal { .. } => None,
+        _ => Some(op.at().display().to_string()),
     };
     let places = plan.mounts.ops.iter().filter_map(place);
     std::iter::once(String::from("/")).chain(places).collect()

@@ -15,7 +15,7 @@ mod text;
 use crate::host::Host;
 use crate::policy::{Network, Policy, Weaken};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Everything that will be done, in the order of [`crate::step::Step`].
@@ -305,6 +305,25 @@ pub enum Op {
         /// Where.
         at: PathBuf,
     },
+}
+
+impl Op {
+    /// The inside path that the operation is about.
+    pub fn at(&self) -> &Path {
+        match self {
+            Op::Directory { at, .. }
+            | Op::File { at, .. }
+            | Op::Symlink { at, .. }
+            | Op::Tmpfs { at, .. }
+            | Op::Bind { at, .. }
+            | Op::Pin { at, .. }
+            | Op::Mask { at, .. }
+            | Op::Cover { at, .. }
+            | Op::Proc { at, .. }
+            | Op::Devpts { at }
+            | Op::Seal { at } => at,
+        }
+    }
 }
 
 /// Mount flags that differ from rule to rule.

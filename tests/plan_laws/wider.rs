@@ -9,7 +9,7 @@ use crate::mounts_host::paper::Paper;
 use proptest::prelude::*;
 use sandbox::bpf::{Checked, Data};
 use sandbox::plan::seccomp::{ARCH, Answer, X32_BIT};
-use sandbox::plan::{Landlock, Op, Plan};
+use sandbox::plan::{Landlock, Plan};
 use sandbox::policy::Network;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,23 +53,6 @@ pub fn no_wider(
     Ok(())
 }
 
-/// Where an operation takes place.
-pub fn place(op: &Op) -> &Path {
-    match op {
-        Op::Directory { at, .. }
-        | Op::File { at, .. }
-        | Op::Symlink { at, .. }
-        | Op::Tmpfs { at, .. }
-        | Op::Bind { at, .. }
-        | Op::Pin { at, .. }
-        | Op::Mask { at, .. }
-        | Op::Cover { at, .. }
-        | Op::Proc { at, .. }
-        | Op::Devpts { at }
-        | Op::Seal { at } => at,
-    }
-}
-
 fn files(before: &Plan, after: &Plan, tree: &Tree) -> Result<(), TestCaseError> {
     let (then, now) = (
         Paper::after(&before.mounts, tree),
@@ -77,7 +60,7 @@ fn files(before: &Plan, after: &Plan, tree: &Tree) -> Result<(), TestCaseError> 
     );
     let mut places: Vec<PathBuf> = all_paths("/h", 4);
     places.extend(all_paths("/i", 4));
-    places.extend(after.mounts.ops.iter().map(|op| place(op).to_owned()));
+    places.extend(after.mounts.ops.iter().map(|op| op.at().to_owned()));
     for at in &places {
         let (wide, narrow) = (then.at(at), now.at(at));
         // A directory of our own that leads to a hidden name in a tmpfs: the
