@@ -59,7 +59,8 @@ fn own_procfs() -> Result<RawFd> {
     let tree = mount::make(c"proc", &[(c"subset", c"pid")], attributes)?;
     let directory = fd::open_beneath(tree, c".");
     fd::close(tree);
-    directory
+    // Standard streams take their numbers later, in a table that pid 1 shares.
+    directory.and_then(fd::raise)
 }
 
 /// A private tmpfs stacked on `/`. Absolute paths still start at the old root,
