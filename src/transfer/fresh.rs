@@ -61,6 +61,8 @@ impl<'a> Fresh<'a> {
         beneath::set_mode(self.fd(), mode)?;
         if let Some(name) = self.replaces {
             beneath::rename(self.dir, &self.name, name).map_err(unreplaceable)?;
+            // From here it is not ours to remove, whatever has the name.
+            self.kept = true;
             self.name = name.to_owned();
             // The hidden name was in the program's reach as well.
             if !self.is_there() {

@@ -40,6 +40,12 @@ impl Root {
     }
 }
 
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd()
+    }
+}
+
 fn error_of(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno as i32)
 }
