@@ -15,6 +15,8 @@ mod laws;
 mod limits;
 #[path = "transfer/outgoing.rs"]
 mod outgoing;
+#[path = "transfer/signals.rs"]
+mod signals;
 mod support;
 #[path = "transfer/swapped.rs"]
 mod swapped;

@@ -29,7 +29,8 @@ pub enum Source<'a> {
 pub enum Target<'a> {
     /// The end of a vector. Takes as much memory as [`Limits::file_bytes`] allows.
     Memory(&'a mut Vec<u8>),
-    /// An open file, at its position. A pipe is waited for.
+    /// An open file, at its position. A pipe is waited for; one that nobody reads raises
+    /// SIGPIPE, as write(2) does.
     File(BorrowedFd<'a>),
     /// A new file beneath another root. Directories on the way are made.
     NewFile(&'a Root, &'a Path),

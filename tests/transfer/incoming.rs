@@ -102,6 +102,25 @@ fn a_pipe_is_a_source() {
 }
 
 #[test]
+fn a_pipe_that_does_not_block_is_waited_for() {
+    let world = World::new();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let flags = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
+    nix::fcntl::fcntl(&reader, flags).unwrap();
+    let writing = std::thread::spawn(move || {
+        for _ in 0..20 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            writer.write_all(b"part").unwrap();
+        }
+    });
+    let source = Source::File(reader.as_fd());
+    let copied = copy_in(&world.inside, "f", source, &In::default());
+    drop(reader);
+    assert_eq!(copied.unwrap().bytes, 80);
+    writing.join().unwrap();
+}
+
+#[test]
 fn an_endless_source_ends_at_the_limit_and_leaves_nothing() {
     let world = World::new();
     let zero = fs::File::open("/dev/zero").unwrap();

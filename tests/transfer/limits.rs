@@ -240,37 +240,3 @@ fn copies_a_large_file() {
         LARGE
     );
 }
-
-#[test]
-fn signals_do_not_stop_a_copy() {
-    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-    extern "C" fn ignore(_: libc::c_int) {}
-    let handler = SigHandler::Handler(ignore);
-    // Without SA_RESTART, so that calls are interrupted.
-    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler does nothing.
-    unsafe { sigaction(Signal::SIGUSR2, &action) }.unwrap();
-    let world = World::new();
-    let content: Vec<u8> = (0..4_000_000u32).map(|at| (at % 251) as u8).collect();
-    world.put("f", &content);
-    // SAFETY: no memory is passed.
-    let thread = unsafe { libc::syscall(libc::SYS_gettid) };
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let reading = std::thread::spawn(move || {
-        let mut read: Vec<u8> = Vec::new();
-        let mut part = [0; 4096];
-        loop {
-            // SAFETY: no memory is passed; the thread waits for this one.
-            unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, libc::SIGUSR2) };
-            match reader.read(&mut part).unwrap() {
-                0 => return read,
-                bytes => read.extend(&part[..bytes]),
-            }
-        }
-    });
-    let target = Target::File(writer.as_fd());
-    let copied = copy_out(&world.inside, "f", target, &Out::default());
-    drop(writer);
-    assert!(reading.join().unwrap() == content);
-    assert_eq!(copied.unwrap().bytes, content.len() as u64);
-}
