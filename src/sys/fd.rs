@@ -85,7 +85,7 @@ fn open(dir: RawFd, path: &CStr, flags: OFlag, mode: u32, beneath: bool) -> Resu
     resolved(dir, path, flags, mode, resolve)
 }
 
-fn resolved(
+pub(super) fn resolved(
     dir: RawFd,
     path: &CStr,
     flags: OFlag,
