@@ -64,6 +64,9 @@ pub enum Frame {
     /// Init → parent: nanoseconds from exec until the program ended or was ended.
     #[allow(missing_docs)]
     Ended { ns: u64 },
+    /// Init → parent: when the program was executed, on the clock inside (time_namespaces(7)).
+    #[allow(missing_docs)]
+    Began { ns: u64 },
     /// Init → parent: a system call that the policy kills for was made, and
     /// everything is being killed.
     #[allow(missing_docs)]
@@ -91,6 +94,7 @@ impl Frame {
             Frame::Processes { peak } => (CONTROL_BASE + 7, peak, 0),
             Frame::Ended { ns } => halves(CONTROL_BASE + 8, ns),
             Frame::Violation { number } => (CONTROL_BASE + 9, number, 0),
+            Frame::Began { ns } => halves(CONTROL_BASE + 10, ns),
         };
         let [a0, a1, a2, a3] = a.to_le_bytes();
         let [b0, b1, b2, b3] = b.to_le_bytes();
@@ -135,6 +139,9 @@ impl Frame {
                 ns: whole(low, high),
             }),
             (9, number, 0) => Some(Frame::Violation { number }),
+            (10, low, high) => Some(Frame::Began {
+                ns: whole(low, high),
+            }),
             _ => None,
         }
     }

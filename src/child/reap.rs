@@ -96,6 +96,7 @@ fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno>
 fn account(control: RawFd, gauge: &Gauge<'_>, began: u64) -> Result<(), Errno> {
     let ns = process::monotonic_ns().saturating_sub(began);
     for frame in [
+        Frame::Began { ns: began },
         Frame::Ended { ns },
         Frame::Cpu { ns: gauge.cpu_ns },
         Frame::Memory {

@@ -32,6 +32,8 @@ pub(crate) struct Image {
     pub(crate) ids: (u32, u32),
     /// What is written to `/proc/self/timens_offsets`.
     pub(crate) time_offsets: CString,
+    /// The same of CLOCK_MONOTONIC, for the parent.
+    pub(crate) clock_behind_ns: u64,
     /// `size=` and `nr_inodes=` of the root tmpfs.
     pub(crate) root: TmpfsOptions,
     /// The new root, operation by operation.
@@ -236,13 +238,15 @@ impl Image {
             }),
             _ => None,
         };
+        let (time_offsets, clock_behind_ns) = time_offsets();
         Ok(Image {
             close: gaps(fds),
             status: fds.status,
             control: fds.control,
             parent: fds.parent,
             ids: (plan.ids.uid, plan.ids.gid),
-            time_offsets: time_offsets(),
+            time_offsets,
+            clock_behind_ns,
             root: tmpfs_options(plan.mounts.root_bytes, plan.mounts.root_inodes, 0o755),
             ops,
             loopback: plan.network == crate::policy::Network::Loopback,
@@ -400,11 +404,12 @@ fn tmpfs_options(bytes: u64, inodes: u64, mode: u32) -> TmpfsOptions {
 
 /// Offsets that start both clocks near zero: uptime inside says nothing about
 /// the host (time_namespaces(7)).
-fn time_offsets() -> CString {
+fn time_offsets() -> (CString, u64) {
     let monotonic = crate::sys::process::clock_seconds(libc::CLOCK_MONOTONIC);
     let boot = crate::sys::process::clock_seconds(libc::CLOCK_BOOTTIME);
-    CString::new(format!("monotonic -{monotonic} 0\nboottime -{boot} 0\n"))
-        .expect("digits hold no NUL")
+    let text = CString::new(format!("monotonic -{monotonic} 0\nboottime -{boot} 0\n"))
+        .expect("digits hold no NUL");
+    (text, monotonic.unsigned_abs() * 1_000_000_000)
 }
 
 /// The descriptor ranges between what the child keeps.

@@ -44,6 +44,8 @@ pub(crate) struct Launched {
     pub(crate) control: OwnedFd,
     /// CLOCK_MONOTONIC at exec.
     pub(crate) started_ns: u64,
+    /// By how much CLOCK_MONOTONIC inside is behind.
+    pub(crate) clock_behind_ns: u64,
     /// Every step as confirmed.
     pub(crate) layers: Vec<Layer>,
     /// The pty's other end.
@@ -126,6 +128,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         pidfd,
         control: birth.control,
         started_ns,
+        clock_behind_ns: image.clock_behind_ns,
         layers,
         master,
         _host_id: identity,

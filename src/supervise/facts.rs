@@ -19,6 +19,8 @@ pub struct Facts {
     pub memory_bytes: u64,
     /// The most processes and threads that pid 1 saw.
     pub processes: u32,
+    /// When the program was executed, CLOCK_MONOTONIC inside.
+    pub began_ns: Option<u64>,
     /// From exec until the program ended or was ended, nanoseconds.
     pub wall_ns: Option<u64>,
     /// Number of the system call that ended the run.
@@ -48,6 +50,7 @@ impl Facts {
             Some(Frame::Cpu { ns }) => self.cpu_ns = ns,
             Some(Frame::Memory { bytes }) => self.memory_bytes = bytes,
             Some(Frame::Processes { peak }) => self.processes = peak,
+            Some(Frame::Began { ns }) => self.began_ns = Some(ns),
             Some(Frame::Ended { ns }) => self.wall_ns = Some(ns),
             Some(Frame::Over { limit }) => self.blame(match limit {
                 Over::Wall => KilledBy::Wall,

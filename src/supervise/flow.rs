@@ -15,7 +15,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const CHUNK_BYTES: usize = 4096;
 
 /// A descriptor and what is wanted of it, as in `poll(2)`.
-pub(super) type Wanted = (RawFd, libc::c_short);
+pub(crate) type Wanted = (RawFd, libc::c_short);
 
 /// One direction.
 pub(super) struct Flow {
@@ -101,6 +101,14 @@ impl Flow {
     pub(super) fn stop_reading(&mut self) -> Met {
         self.from = None;
         Met::End
+    }
+
+    /// Closes the target once nothing more comes: whoever reads there learns it now, and
+    /// not when the program ends.
+    pub(super) fn close_at_end(&mut self) {
+        if self.from.is_none() && !self.is_pending() {
+            self.to = None;
+        }
     }
 
     /// Reads no more, and throws away what is on its way.

@@ -10,19 +10,21 @@ mod flow;
 mod relay;
 mod signals;
 mod terminal;
+mod watch;
 
+pub(crate) use flow::Wanted;
+pub(crate) use signals::Signals;
 pub use signals::hold_forwarded_signals;
+pub(crate) use watch::{is_ready, polled};
 
 use crate::Error;
 use crate::launch::Launched;
 use crate::plan::{Plan, Refusal};
 use crate::report::{KilledBy, Output, Report};
-use crate::sys::{Errno, clone, process, socket};
-use crate::wire::{FRAME_BYTES, Frame};
+use crate::sys::{Errno, clone, socket};
+use crate::wire::Frame;
 use facts::Facts;
-use flow::Wanted;
 use relay::Relay;
-use signals::Signals;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -41,6 +43,12 @@ pub struct Child {
     relay: Option<Relay>,
     terminal: Option<Terminal>,
     facts: Facts,
+    /// pid 1 is there.
+    alive: bool,
+    /// When this side ends what pid 1 should have ended; CLOCK_MONOTONIC.
+    backstop: Option<u64>,
+    /// The backstop had passed before the last poll.
+    late: bool,
     reaped: bool,
 }
 
@@ -48,7 +56,7 @@ pub struct Child {
 const WALL_GRACE: Duration = Duration::from_millis(500);
 
 /// Why the run was not watched to its end.
-struct Lost {
+pub(crate) struct Lost {
     what: &'static str,
     errno: Errno,
 }
@@ -56,7 +64,7 @@ struct Lost {
 impl Lost {
     /// Counted output and a terminal go through this process: what is lost here the
     /// program takes for written, or never gets to read.
-    fn bytes(errno: Errno) -> Lost {
+    pub(crate) fn bytes(errno: Errno) -> Lost {
         let what = "pass on what the program reads and writes";
         Lost { what, errno }
     }
@@ -66,6 +74,12 @@ impl From<Errno> for Lost {
     fn from(errno: Errno) -> Lost {
         let what = "watch the sandbox";
         Lost { what, errno }
+    }
+}
+
+impl From<Lost> for Error {
+    fn from(lost: Lost) -> Error {
+        failed(lost.what, lost.errno)
     }
 }
 
@@ -88,6 +102,13 @@ impl Child {
             .output
             .map(|limit| Relay::new(ends.counted, limit));
         let master = launched.master.take();
+        // pid 1 keeps the limit. Should something inside keep pid 1 from running,
+        // this side, which nothing inside can slow down, ends it all the same.
+        let limit = plan.limits.wall_time.map(|limit| limit + WALL_GRACE);
+        let backstop = limit.map(|limit| {
+            let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+            launched.started_ns.saturating_add(limit)
+        });
         // From here on an error drops the child, and that ends what is running.
         let mut child = Child {
             stdin: ends.stdin.map(File::from),
@@ -98,6 +119,9 @@ impl Child {
             relay,
             terminal: None,
             facts: Facts::default(),
+            alive: true,
+            backstop,
+            late: false,
             reaped: false,
         };
         if let (Some(master), Some((input, output))) = (master, ends.terminal) {
@@ -151,113 +175,12 @@ impl Child {
         if let Some(terminal) = self.terminal.take() {
             terminal.restore();
         }
-        watched.map_err(|lost| failed(lost.what, lost.errno))?;
+        watched?;
         report.map_err(|errno| failed("learn how the program ended", errno))
     }
 
-    /// Moves data and obeys until pid 1 is gone, which is when the control socket
-    /// ends, and what the program wrote is where it should go.
-    fn poll_until_end(&mut self, signals: Option<&Signals>) -> Result<(), Lost> {
-        let mut fds: Vec<libc::pollfd> = Vec::with_capacity(8);
-        // pid 1 keeps the limit. Should something inside keep pid 1 from running,
-        // this side, which nothing inside can slow down, ends it all the same.
-        let limit = self.plan.limits.wall_time.map(|limit| limit + WALL_GRACE);
-        let mut backstop = limit.map(|limit| {
-            let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-            self.launched.started_ns.saturating_add(limit)
-        });
-        let mut alive = true;
-        while alive || self.wants().next().is_some() {
-            let control = (self.launched.control.as_raw_fd(), libc::POLLIN);
-            let signal = signals.map(|signals| (signals.fd(), libc::POLLIN));
-            fds.clear();
-            fds.extend(
-                (alive.then_some(control).into_iter())
-                    .chain(signal)
-                    .chain(self.wants())
-                    .map(|(fd, events)| libc::pollfd {
-                        fd,
-                        events,
-                        revents: 0,
-                    }),
-            );
-            // Once everybody inside is dead, only our own readers are waited for.
-            let waiting = alive || self.wants().any(|(_, events)| events == libc::POLLOUT);
-            let left = backstop
-                .filter(|_| alive)
-                .map(|at| at.saturating_sub(process::monotonic_ns()));
-            process::poll(&mut fds, if waiting { left } else { Some(0) })?;
-            let ready = |(fd, events): Wanted| {
-                fds.iter()
-                    .any(|event| (event.fd, event.events) == (fd, events) && event.revents != 0)
-            };
-            if let Some(signals) = signals.filter(|_| signal.is_some_and(ready)) {
-                let asked_to_end =
-                    signals.forward(&self.launched.control, self.terminal.as_ref())?;
-                if asked_to_end && !alive {
-                    // Nobody reads the rest, and the caller wants us gone.
-                    return Ok(());
-                }
-            }
-            if !alive {
-                if let Some(relay) = &mut self.relay {
-                    relay.finish(ready);
-                }
-                if let Some(terminal) = &mut self.terminal {
-                    terminal.finish(ready);
-                }
-            }
-            let mut over = false;
-            if let Some(relay) = &mut self.relay {
-                over |= relay.pump(ready).map_err(Lost::bytes)?;
-            }
-            if let Some(terminal) = &mut self.terminal {
-                over |= terminal.pump(ready).map_err(Lost::bytes)?;
-            }
-            if over {
-                self.facts.output_limit_passed = true;
-            }
-            if alive && over {
-                self.end(KilledBy::Output)?;
-            }
-            // A caller may have come late: what pid 1 has said counts first.
-            if left == Some(0) && !ready(control) {
-                self.end(KilledBy::Wall)?;
-                backstop = None;
-            }
-            if alive && ready(control) {
-                alive = self.hear()?;
-                if let Some(terminal) = self.terminal.as_mut().filter(|_| !alive) {
-                    terminal.stop_typing();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What the relay and the terminal poll for.
-    fn wants(&self) -> impl Iterator<Item = Wanted> + '_ {
-        let relay = self.relay.iter().flat_map(Relay::wants);
-        relay.chain(self.terminal.iter().flat_map(Terminal::wants))
-    }
-
-    /// One frame from pid 1; `false` at the end.
-    fn hear(&mut self) -> Result<bool, Errno> {
-        let mut buffer = [0; FRAME_BYTES + 1];
-        let bytes = match socket::receive(self.launched.control.as_raw_fd(), &mut buffer, false) {
-            Ok(0) => return Ok(false),
-            Ok(bytes) => bytes,
-            // ECONNRESET: pid 1 ended before it read our last frame. The kernel says
-            // so once, and first; what pid 1 sent is still there behind it.
-            Err(Errno::EAGAIN | Errno::ECONNRESET) => return Ok(true),
-            Err(errno) => return Err(errno),
-        };
-        self.facts.hear(buffer.get(..bytes).unwrap_or_default())?;
-        Ok(true)
-    }
-
     /// Ends the sandbox, and notes who wanted it.
-    fn end(&mut self, by: KilledBy) -> Result<(), Errno> {
+    pub(crate) fn end(&mut self, by: KilledBy) -> Result<(), Errno> {
         if !self.reaped {
             clone::kill_child(self.launched.pid, &self.launched.pidfd)?;
         }
@@ -266,7 +189,7 @@ impl Child {
     }
 
     /// Reaps pid 1, which ends only after everything else inside has.
-    fn conclude(&mut self) -> Result<Report, Errno> {
+    pub(crate) fn conclude(&mut self) -> Result<Report, Errno> {
         let ended = clone::wait(self.launched.pid, true)?.ok_or(Errno::ECHILD)?;
         self.reaped = true;
         let counted = self

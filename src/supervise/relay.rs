@@ -75,6 +75,7 @@ impl Relay {
             {
                 return Err(errno);
             }
+            flow.close_at_end();
         }
         Ok(self.meter.over())
     }
@@ -85,6 +86,7 @@ impl Relay {
             if !flow.is_pending() && !flow.wants().is_some_and(&ready) {
                 flow.stop_reading();
             }
+            flow.close_at_end();
         }
     }
 

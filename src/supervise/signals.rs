@@ -1,5 +1,6 @@
 //! Signals sent to the front end go on to the program.
 
+use super::Wanted;
 use super::terminal::Terminal;
 use crate::sys::{Errno, fd, process};
 use nix::sys::signal::{SigSet, Signal};
@@ -37,14 +38,14 @@ fn mask() -> u64 {
 }
 
 /// The front end's signals, received by descriptor. Unblocked again on drop.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     descriptor: SignalFd,
     /// The calling thread's mask.
     before: u64,
 }
 
 impl Signals {
-    pub(super) fn take() -> Result<Signals, Errno> {
+    pub(crate) fn take() -> Result<Signals, Errno> {
         let set = FORWARDED.into_iter().chain(OURS).collect::<SigSet>();
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         // First what can fail and needs no undoing.
@@ -53,14 +54,24 @@ impl Signals {
         Ok(Signals { descriptor, before })
     }
 
-    pub(super) fn fd(&self) -> RawFd {
+    /// What to poll for.
+    pub(crate) fn wanted(&self) -> Wanted {
+        (self.fd(), libc::POLLIN)
+    }
+
+    fn fd(&self) -> RawFd {
         self.descriptor.as_fd().as_raw_fd()
+    }
+
+    /// Passes on whatever has arrived to several sandboxes, as [`Signals::forward`].
+    pub(crate) fn forward_to(&self, controls: &[&OwnedFd]) -> Result<bool, Errno> {
+        self.forward(controls, None)
     }
 
     /// Passes on whatever has arrived; `true` when one of them asks to end.
     pub(super) fn forward(
         &self,
-        control: &OwnedFd,
+        controls: &[&OwnedFd],
         terminal: Option<&Terminal>,
     ) -> Result<bool, Errno> {
         let mut asked_to_end = false;
@@ -81,7 +92,7 @@ impl Signals {
                     // The program is in a session of its own, where the kernel
                     // would ignore SIGTSTP (an orphaned group): stop it for good,
                     // then stop ourselves, as the shell expects.
-                    super::send_signal(control, libc::SIGSTOP)?;
+                    send(controls, libc::SIGSTOP)?;
                     if let Some(terminal) = terminal {
                         terminal.restore_for_stop();
                     }
@@ -89,7 +100,7 @@ impl Signals {
                     if let Some(terminal) = terminal {
                         terminal.raw_again();
                     }
-                    super::send_signal(control, libc::SIGCONT)?;
+                    send(controls, libc::SIGCONT)?;
                 }
                 Ok(Signal::SIGCONT) => {
                     // After a SIGSTOP that could not be seen coming, a shell may
@@ -100,13 +111,18 @@ impl Signals {
                 }
                 Ok(signal) => {
                     asked_to_end |= !matches!(signal, Signal::SIGUSR1 | Signal::SIGUSR2);
-                    super::send_signal(control, signal as i32)?;
+                    send(controls, signal as i32)?;
                 }
                 Err(_) => {}
             }
         }
         Ok(asked_to_end)
     }
+}
+
+fn send(controls: &[&OwnedFd], number: i32) -> Result<(), Errno> {
+    let mut controls = controls.iter();
+    controls.try_for_each(|control| super::send_signal(control, number))
 }
 
 impl Drop for Signals {

@@ -38,6 +38,33 @@ fn piped_streams_are_the_childs_fields() {
     });
 }
 
+/// A program that says no more may still listen: its reader must not wait for its end.
+#[test]
+fn the_end_of_a_stream_comes_before_the_end_of_the_program() {
+    alone(
+        "manners::the_end_of_a_stream_comes_before_the_end_of_the_program",
+        || {
+            for limit in [None, Some(1 << 20)] {
+                let mut command = strict(|policy| policy.limits.output = limit).command("/bin/sh");
+                let mut child = command
+                    .args(["-c", "echo text; exec >&-; read line; exit 4"])
+                    .stdin(Stdio::Piped)
+                    .stdout(Stdio::Piped)
+                    .spawn()
+                    .unwrap();
+                let mut input = child.stdin.take().unwrap();
+                let mut output = child.stdout.take().unwrap();
+                let waiting = std::thread::spawn(move || child.wait().unwrap());
+                let mut text = String::new();
+                output.read_to_string(&mut text).unwrap();
+                assert_eq!(text, "text\n");
+                input.write_all(b"go on\n").unwrap();
+                assert_eq!(waiting.join().unwrap().exit.code, Some(4));
+            }
+        },
+    );
+}
+
 #[test]
 fn null_and_descriptors_are_streams_too() {
     alone("manners::null_and_descriptors_are_streams_too", || {
