@@ -7,6 +7,7 @@ use crate::host::Host;
 use crate::launch::{self, Request};
 use crate::plan::{Invocation, Plan, Refusal};
 use crate::policy::Policy;
+use crate::prepared::{Cache, Prepared};
 use crate::supervise::{Child, Ends};
 use crate::sys::{self, tty};
 use std::ffi::{OsStr, OsString};
@@ -41,6 +42,7 @@ impl Sandbox {
             },
             stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
             keep: Vec::new(),
+            prepared: None,
         }
     }
 }
@@ -77,6 +79,8 @@ pub struct Command {
     invocation: Invocation,
     stdio: [Stdio; 3],
     keep: Vec<RawFd>,
+    /// Where the plan comes from, instead of a look at the machine.
+    prepared: Option<Arc<Cache>>,
 }
 
 impl Command {
@@ -126,8 +130,29 @@ impl Command {
         self
     }
 
+    /// Looks at the machine and makes the plan, for many runs of this program with these
+    /// arguments. Streams and descriptors are each run's own.
+    pub fn prepare(&self) -> Result<Prepared, Error> {
+        Prepared::new(&self.policy, &self.invocation)
+    }
+
+    pub(crate) fn prepared(
+        policy: Arc<Policy>,
+        invocation: Invocation,
+        cache: Arc<Cache>,
+    ) -> Command {
+        let sandbox = Sandbox { policy };
+        let mut command = sandbox.command(&invocation.program);
+        command.invocation = invocation;
+        command.prepared = Some(cache);
+        command
+    }
+
     /// What would be done, without doing it.
     pub fn plan(&self) -> Result<Plan, Error> {
+        if let Some(prepared) = &self.prepared {
+            return prepared.plan(&self.invocation);
+        }
         let host = Host::probe(&self.policy, &self.invocation.program);
         Ok(Plan::resolve(&self.policy, &host, &self.invocation)?)
     }

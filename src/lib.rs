@@ -54,12 +54,15 @@ mod launch;
 mod child;
 mod supervise;
 mod command;
+mod prepared;
+pub mod pair;
 pub mod transfer;
 pub mod audit;
 mod error;
 
 pub use command::{Command, Sandbox, Stdio};
 pub use error::Error;
+pub use prepared::Prepared;
 pub use supervise::Child;
 #[doc(hidden)]
 pub use supervise::hold_forwarded_signals;

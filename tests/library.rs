@@ -10,6 +10,10 @@ mod support;
 mod caller;
 #[path = "library/manners.rs"]
 mod manners;
+#[path = "library/pair.rs"]
+mod pair;
+#[path = "library/prepared.rs"]
+mod prepared;
 #[path = "library/threads.rs"]
 mod threads;
 

@@ -86,6 +86,11 @@ impl Report {
     /// bidirectional characters are `\u` escapes, so that a terminal shows the
     /// line as it is.
     pub fn json(&self) -> String {
+        one_line(&self.record())
+    }
+
+    /// What [`Report::json`] writes, for a record that holds this one.
+    pub(crate) fn record(&self) -> impl Serialize + '_ {
         #[derive(Serialize)]
         struct Record<'a> {
             version: u32,
@@ -93,11 +98,11 @@ impl Report {
             #[serde(flatten)]
             report: &'a Report,
         }
-        one_line(&Record {
+        Record {
             version: VERSION,
             complete: true,
             report: self,
-        })
+        }
     }
 }
 
@@ -105,6 +110,11 @@ impl Report {
 /// `complete: false`, the exit code and the message. `None` for the message is
 /// the placeholder that stands while the program runs.
 pub fn incomplete(failure: Option<(u8, &str)>) -> String {
+    incomplete_of(VERSION, failure)
+}
+
+/// The same of a record with another version.
+pub(crate) fn incomplete_of(version: u32, failure: Option<(u8, &str)>) -> String {
     #[derive(Serialize)]
     struct Record<'a> {
         version: u32,
@@ -115,11 +125,25 @@ pub fn incomplete(failure: Option<(u8, &str)>) -> String {
         error: Option<&'a str>,
     }
     one_line(&Record {
-        version: VERSION,
+        version,
         complete: false,
         exit_code: failure.map(|(code, _)| code),
         error: failure.map(|(_, message)| message),
     })
+}
+
+/// A line of [`Report::json`] or [`incomplete`] that says of which test it is: with
+/// `test` before its other fields.
+pub fn named(test: &str, line: &str) -> String {
+    #[derive(Serialize)]
+    struct Named<'a> {
+        test: &'a str,
+    }
+    let mut named = one_line(&Named { test });
+    named.truncate(named.len() - "}\n".len());
+    named.push(',');
+    named.push_str(line.strip_prefix('{').unwrap_or(line));
+    named
 }
 
 /// A limit of the policy, and what keeps it.

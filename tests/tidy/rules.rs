@@ -38,9 +38,29 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "host",
             "plan",
             "launch",
+            "prepared",
             "supervise",
             "sys",
             "Error",
+        ],
+    ),
+    // Its other face: one plan for many commands.
+    (
+        "prepared",
+        &["Command", "Error", "host", "plan", "policy", "sys"],
+    ),
+    // Two runs in one poll loop; each is an ordinary command.
+    (
+        "pair",
+        &[
+            "Child",
+            "Command",
+            "Error",
+            "Stdio",
+            "plan",
+            "report",
+            "supervise",
+            "sys",
         ],
     ),
     // Files in and out of a directory that is held by a descriptor.

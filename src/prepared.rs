@@ -1,0 +1,179 @@
+//! One plan for many runs: the machine is looked at and the filter compiled once, and
+//! every run after that begins with the launch.
+//!
+//! It must not go stale in a way that shows more than a plan made now would. What a
+//! plan names is identified by the child in each run, and refused when it is another
+//! (ESTALE). What a plan does not name because it was not there, nobody would identify:
+//! so that is looked at before each run.
+
+use crate::host::{Host, PathFact};
+use crate::plan::{Invocation, Plan};
+use crate::policy::{Content, Policy};
+use crate::sys::process;
+use crate::{Command, Error};
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A program under a policy, ready to be run many times, from several threads at once.
+/// Nothing of a run is kept for the next: each has namespaces, files and counts of its
+/// own.
+///
+/// The policy, the working directory, the variables passed on and the program are those
+/// of the moment of [`Command::prepare`]. A file that is replaced afterwards, the
+/// program's among them, is refused: prepare again.
+///
+/// ```no_run
+/// # use sandbox::{Sandbox, Stdio};
+/// # fn judge(sandbox: &Sandbox, tests: Vec<std::fs::File>) -> Result<(), sandbox::Error> {
+/// let prepared = sandbox.command("./solution").prepare()?;
+/// for test in tests {
+///     let report = prepared.command().stdin(test).stdout(Stdio::Null).spawn()?.wait()?;
+///     println!("{}", report.verdict.name());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    cache: Arc<Cache>,
+    invocation: Invocation,
+}
+
+impl Prepared {
+    pub(crate) fn new(policy: &Arc<Policy>, invocation: &Invocation) -> Result<Prepared, Error> {
+        Ok(Prepared {
+            cache: Arc::new(Cache::new(policy, invocation)?),
+            invocation: invocation.clone(),
+        })
+    }
+
+    /// One run: the program with the arguments it was prepared with, to which more can
+    /// be added, and the caller's standard streams.
+    pub fn command(&self) -> Command {
+        Command::prepared(
+            Arc::clone(&self.cache.policy),
+            self.invocation.clone(),
+            Arc::clone(&self.cache),
+        )
+    }
+}
+
+/// What was found and planned, for the commands of one [`Prepared`].
+#[derive(Debug)]
+pub(crate) struct Cache {
+    policy: Arc<Policy>,
+    /// Says when a file system was mounted or unmounted since it was asked last
+    /// (proc_pid_mountinfo(5)); opened before the first look.
+    mounts: Option<File>,
+    made: Mutex<Arc<Made>>,
+}
+
+#[derive(Debug)]
+struct Made {
+    host: Host,
+    invocation: Invocation,
+    plan: Plan,
+}
+
+impl Cache {
+    fn new(policy: &Arc<Policy>, invocation: &Invocation) -> Result<Cache, Error> {
+        let mounts = File::open("/proc/self/mountinfo").ok();
+        let made = Made::now(policy, invocation)?;
+        Ok(Cache {
+            policy: Arc::clone(policy),
+            mounts,
+            made: Mutex::new(Arc::new(made)),
+        })
+    }
+
+    /// The plan of one run.
+    pub(crate) fn plan(&self, invocation: &Invocation) -> Result<Plan, Error> {
+        let made = self.current()?;
+        let asked = Invocation {
+            args: made.invocation.args.clone(),
+            ..invocation.clone()
+        };
+        if asked != made.invocation {
+            // A terminal, say: another filter, on the same machine.
+            return Ok(Plan::resolve(&self.policy, &made.host, invocation)?);
+        }
+        let mut plan = made.plan.clone();
+        plan.program.args.clone_from(&invocation.args);
+        Ok(plan)
+    }
+
+    /// What was made, or what is made now because it would come out differently.
+    fn current(&self) -> Result<Arc<Made>, Error> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        // Asked in any case: each answer is given once.
+        let mounted = self.mounts_changed();
+        if mounted || !still_true(&made.host, &self.policy) {
+            *made = Arc::new(Made::now(&self.policy, &made.invocation)?);
+        }
+        Ok(Arc::clone(&made))
+    }
+
+    fn mounts_changed(&self) -> bool {
+        let Some(mounts) = &self.mounts else {
+            return true;
+        };
+        let mut fds = [libc::pollfd {
+            fd: mounts.as_raw_fd(),
+            events: libc::POLLPRI,
+            revents: 0,
+        }];
+        process::poll(&mut fds, Some(0)).is_err() || fds.iter().any(|fd| fd.revents != 0)
+    }
+}
+
+impl Made {
+    fn now(policy: &Policy, invocation: &Invocation) -> Result<Made, Error> {
+        let host = Host::probe(policy, &invocation.program);
+        let plan = Plan::resolve(policy, &host, invocation)?;
+        Ok(Made {
+            host,
+            invocation: invocation.clone(),
+            plan,
+        })
+    }
+}
+
+/// Would a look at the machine find the same, but for what the child identifies?
+fn still_true(host: &Host, policy: &Policy) -> bool {
+    // These are found by listing directories and reading files.
+    let listed = policy
+        .files
+        .values()
+        .any(|rule| rule.git || matches!(rule.content, Content::Proc { facts: true }));
+    !listed
+        && same_caller(host)
+        && host
+            .paths
+            .iter()
+            .all(|(path, fact)| still_there(path, fact))
+}
+
+fn same_caller(host: &Host) -> bool {
+    let groups = nix::unistd::getgroups().unwrap_or_default();
+    host.uid == nix::unistd::geteuid().as_raw()
+        && host.gid == nix::unistd::getegid().as_raw()
+        && groups
+            .iter()
+            .map(|group| group.as_raw())
+            .eq(host.groups.iter().copied())
+}
+
+fn still_there(path: &Path, fact: &PathFact) -> bool {
+    match fact {
+        // What is hidden or protected if it exists may exist by now.
+        PathFact::Missing { .. } => fs::metadata(path).is_err(),
+        // A link may lead elsewhere, and the child opens what it led to.
+        PathFact::Found(found) if !found.via.is_empty() => fs::metadata(path)
+            .is_ok_and(|facts| (facts.dev(), facts.ino()) == (found.dev, found.ino)),
+        PathFact::Found(_) => true,
+        PathFact::Unreadable(_) => false,
+    }
+}
