@@ -3,13 +3,16 @@
 
 mod args;
 mod audit;
+mod batch;
 mod check;
 mod failure;
+mod pair;
 mod plan;
 mod policy;
 mod record;
 mod run;
 mod settings;
+mod tests;
 mod usage;
 
 use args::{Action, Cli};
@@ -37,6 +40,12 @@ pub fn main() -> ExitCode {
 fn act(words: &[OsString]) -> Result<u8, Failure> {
     refuse_borrowed_rights()?;
     refuse_closed_streams()?;
+    // Three parts, each with options: not for one parser.
+    if let Some((word, rest)) = words.get(1..).and_then(<[OsString]>::split_first)
+        && word == "pair"
+    {
+        return pair::pair(rest);
+    }
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => return usage::answer(&error),
@@ -45,6 +54,8 @@ fn act(words: &[OsString]) -> Result<u8, Failure> {
         Some(Action::Run(run)) => run::run(&run),
         Some(Action::Plan(plan)) => plan::plan(&plan),
         Some(Action::Audit(audit)) => audit::audit(&audit),
+        Some(Action::Batch(batch)) => batch::batch(&batch),
+        Some(Action::Pair(pair)) => pair::pair(&pair.words),
         Some(Action::AuditInside) => audit::inside(),
         Some(Action::Check(check)) => check::check(&check.files),
         Some(Action::Policy(policy)) => policy::policy(&policy),

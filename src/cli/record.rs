@@ -30,7 +30,11 @@ pub struct Record {
     path: Option<PathBuf>,
     /// Where the placeholder begins; `None` without one.
     placeholder: Option<u64>,
+    incomplete: Incomplete,
 }
+
+/// The record of a run that did not happen, or not yet.
+type Incomplete = fn(Option<(u8, &str)>) -> String;
 
 impl Record {
     /// Opens `FILE` or takes `fd:N`, and reserves room for the record.
@@ -40,13 +44,22 @@ impl Record {
     /// in a directory that it could write must not have his `report.json` lead
     /// to another file.
     pub fn open(place: &OsStr, passed: &[i32]) -> Result<Record, Failure> {
+        Record::open_as(place, passed, incomplete)
+    }
+
+    /// The same for a record of another kind.
+    pub fn open_as(
+        place: &OsStr,
+        passed: &[i32],
+        incomplete: Incomplete,
+    ) -> Result<Record, Failure> {
         match super::descriptor(place) {
-            Some(number) => Record::descriptor(number, passed),
-            None => Record::path(Path::new(place)),
+            Some(number) => Record::descriptor(number, passed, incomplete),
+            None => Record::path(Path::new(place), incomplete),
         }
     }
 
-    fn descriptor(text: &str, passed: &[i32]) -> Result<Record, Failure> {
+    fn descriptor(text: &str, passed: &[i32], incomplete: Incomplete) -> Result<Record, Failure> {
         let name = tick(format!("fd:{text}"));
         let cannot = |why: &str| Failure::new(format!("cannot write the report to {name}: {why}"));
         let number: i32 = text.parse().map_err(|_| {
@@ -70,6 +83,7 @@ impl Record {
             name: name.clone(),
             path: None,
             placeholder: None,
+            incomplete,
         };
         let (at, length) = record.position().map_err(|error| cannot(&reason(&error)))?;
         if at.is_some_and(|at| at < length) {
@@ -93,30 +107,15 @@ impl Record {
         Ok((Some(self.file.stream_position()?), facts.len()))
     }
 
-    fn path(path: &Path) -> Result<Record, Failure> {
+    fn path(path: &Path, incomplete: Incomplete) -> Result<Record, Failure> {
         let name = tick(path);
-        let cannot = format!("cannot write the report to {name}");
-        let (file, created) = open_or_create(path).map_err(|error| match error.raw_os_error() {
-            Some(libc::ELOOP) => {
-                let failure = Failure::new(format!("{cannot}: a symbolic link is on the way"));
-                match real(path) {
-                    Some(real) => failure.hint(format!(
-                        "if the link is yours, name the file itself: {}",
-                        tick(real)
-                    )),
-                    None => failure,
-                }
-            }
-            Some(libc::ENXIO) => not_regular(&cannot),
-            Some(libc::ENOSYS) => Failure::io(&cannot, &error)
-                .hint("openat2 needs Linux 5.6; `--report fd:N` does without"),
-            _ => Failure::io(&cannot, &error),
-        })?;
+        let (file, created) = open_at(path, "the report")?;
         let mut record = Record {
             file,
             name,
             path: Some(path.to_owned()),
             placeholder: None,
+            incomplete,
         };
         let reserved = record.check_kind().and_then(|at| record.reserve(at));
         if reserved.is_err() && created {
@@ -146,16 +145,14 @@ impl Record {
         let written = match at {
             None => self.file.write(&[]).map(drop),
             Some(at) => self.set_aside(at).and_then(|()| {
-                let mut text = incomplete(None).into_bytes();
+                let mut text = (self.incomplete)(None).into_bytes();
                 let end = text.pop();
                 text.resize(RESERVED - 1, b' ');
                 text.extend(end);
                 self.write_at(at, &text)
             }),
         };
-        written.map_err(|error| {
-            Failure::io(format!("cannot write the report to {}", self.name), &error)
-        })
+        written.map_err(|error| self.failed(&error))
     }
 
     /// Asks for the room first, so that on a full disk an older record keeps its
@@ -174,9 +171,15 @@ impl Record {
             None => self.file.write_all(text.as_bytes()),
             Some(at) => self.write_at(at, text.as_bytes()),
         };
-        written.map_err(|error| {
-            Failure::io(format!("cannot write the report to {}", self.name), &error)
-        })?;
+        written.map_err(|error| self.failed(&error))?;
+        self.check_place()
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::io(format!("cannot write the report to {}", self.name), error)
+    }
+
+    fn check_place(&self) -> Result<(), Failure> {
         match self.still_there() {
             true => Ok(()),
             false => Err(Failure::new(format!(
@@ -212,6 +215,70 @@ impl Record {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Records of several runs, a line for each as soon as it is known.
+#[derive(Debug)]
+pub struct Lines(Record);
+
+impl Lines {
+    /// Opens it as a record is opened, empty.
+    pub fn open(place: &OsStr) -> Result<Lines, Failure> {
+        let mut record = Record::open(place, &[])?;
+        if let Some(at) = record.placeholder.take() {
+            let emptied = record.write_at(at, b"");
+            emptied.map_err(|error| record.failed(&error))?;
+        }
+        Ok(Lines(record))
+    }
+
+    /// Adds a line.
+    pub fn write(&mut self, line: &str) -> Result<(), Failure> {
+        let written = self.0.file.write_all(line.as_bytes());
+        written.map_err(|error| self.0.failed(&error))
+    }
+
+    /// To be called after the last line.
+    pub fn finish(self) -> Result<(), Failure> {
+        self.0.check_place()
+    }
+}
+
+/// An empty file at this path, which may be an older one, for what messages call `what`.
+/// Through no links, as a record.
+pub fn create(path: &Path, what: &str) -> Result<File, Failure> {
+    let cannot = format!("cannot write {what} to {}", tick(path));
+    let (file, _) = open_at(path, what)?;
+    let facts = file
+        .metadata()
+        .map_err(|error| Failure::io(&cannot, &error))?;
+    if !facts.is_file() {
+        return Err(Failure::new(format!("{cannot}: it is no regular file")));
+    }
+    file.set_len(0)
+        .map_err(|error| Failure::io(&cannot, &error))?;
+    Ok(file)
+}
+
+/// The same as [`open_or_create`], with a sentence for what goes wrong.
+fn open_at(path: &Path, what: &str) -> Result<(File, bool), Failure> {
+    let cannot = format!("cannot write {what} to {}", tick(path));
+    open_or_create(path).map_err(|error| match error.raw_os_error() {
+        Some(libc::ELOOP) => {
+            let failure = Failure::new(format!("{cannot}: a symbolic link is on the way"));
+            match real(path) {
+                Some(real) => failure.hint(format!(
+                    "if the link is yours, name the file itself: {}",
+                    tick(real)
+                )),
+                None => failure,
+            }
+        }
+        Some(libc::ENXIO) => not_regular(&cannot),
+        Some(libc::ENOSYS) => Failure::io(&cannot, &error)
+            .hint("openat2 needs Linux 5.6; `--report fd:N` does without"),
+        _ => Failure::io(&cannot, &error),
+    })
 }
 
 /// The file, and whether it is new. Nothing in it is lost yet.

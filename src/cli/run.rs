@@ -10,12 +10,7 @@ use sandbox::report::{Report, incomplete};
 /// Runs the program; the exit code is the one of the record.
 pub fn run(run: &args::Run) -> Result<u8, Failure> {
     // Before the record is opened: else `--fd 3` would name the record itself.
-    for fd in &run.setup.process.fd {
-        if !sandbox::is_inherited_fd(*fd) {
-            return Err(Failure::new(format!("descriptor {fd} is not open"))
-                .hint(format!("open it: `{fd}<file` or `{fd}>file`")));
-        }
-    }
+    check_descriptors(&run.setup.process.fd)?;
     let record = match &run.output.report {
         Some(place) => Some(Record::open(place, &run.setup.process.fd)?),
         None => None,
@@ -42,6 +37,15 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
             }
             Err(failure)
         }
+    }
+}
+
+/// Are these open?
+pub fn check_descriptors(fds: &[i32]) -> Result<(), Failure> {
+    match fds.iter().find(|fd| !sandbox::is_inherited_fd(**fd)) {
+        None => Ok(()),
+        Some(fd) => Err(Failure::new(format!("descriptor {fd} is not open"))
+            .hint(format!("open it: `{fd}<file` or `{fd}>file`"))),
     }
 }
 
