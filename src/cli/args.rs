@@ -10,7 +10,7 @@ use std::ffi::OsString;
     name = "sandbox",
     version,
     override_usage = "sandbox [run] [OPTIONS] [--] PROGRAM [ARG]...\n       \
-                      sandbox pair [OPTIONS] : [OPTIONS] [--] SOLUTION [ARG]... : [OPTIONS] [--] INTERACTOR [ARG]...\n       \
+                      sandbox pair [OPTIONS] : [OPTIONS] SOLUTION... : [OPTIONS] INTERACTOR...\n       \
                       sandbox batch [OPTIONS] --in PATTERN [--] PROGRAM [ARG]...\n       \
                       sandbox plan [OPTIONS] [--] PROGRAM [ARG]...\n       \
                       sandbox audit [OPTIONS]\n       \
@@ -79,16 +79,15 @@ pub struct PairWords {
     pub words: Vec<OsString>,
 }
 
-/// Runs two programs joined by pipes: each one's standard output is the other's standard
-/// input.
+/// Runs two programs joined by pipes: the output of each is the input of the other.
 #[derive(Debug, Parser)]
 #[command(
     name = "sandbox pair",
     no_binary_name = true,
-    override_usage = "sandbox pair [OPTIONS] : [OPTIONS] [--] SOLUTION [ARG]... : [OPTIONS] [--] INTERACTOR [ARG]...",
-    after_help = "Options before the first `:` count for both programs; those before a program for it alone,\n\
-                  and they override. `--separator WORD`, as the very first option, puts another word in\n\
-                  the place of `:`.\n\
+    override_usage = "sandbox pair [OPTIONS] : [OPTIONS] SOLUTION... : [OPTIONS] INTERACTOR...",
+    after_help = "Options before the first `:` count for both programs; those before a program for it\n\
+                  alone, and they override. `--separator WORD`, as the very first option, puts another\n\
+                  word in the place of `:`.\n\
                   Exit code: the interactor's, as that of a run; where it is 0, the solution's.",
     disable_help_flag = true,
     disable_version_flag = true

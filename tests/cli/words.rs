@@ -138,6 +138,12 @@ fn help_is_grouped_and_fits_a_terminal() {
     for line in help.lines() {
         assert!(line.chars().count() <= 90, "{line}");
     }
+    for of in ["pair", "batch"] {
+        let help = succeeds(sandbox().args([of, "--help"]));
+        for line in help.lines() {
+            assert!(line.chars().count() <= 90, "{line}");
+        }
+    }
     let version = succeeds(sandbox().arg("--version"));
     assert_eq!(version, format!("sandbox {}\n", env!("CARGO_PKG_VERSION")));
 }
