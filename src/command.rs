@@ -41,6 +41,7 @@ impl Sandbox {
             },
             stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
             keep: Vec::new(),
+            noise: false,
         }
     }
 }
@@ -77,6 +78,7 @@ pub struct Command {
     invocation: Invocation,
     stdio: [Stdio; 3],
     keep: Vec<RawFd>,
+    noise: bool,
 }
 
 impl Command {
@@ -126,6 +128,13 @@ impl Command {
         self
     }
 
+    /// Measures what disturbs the run ([`crate::report::Noise`]). Reads some files of
+    /// the host before and after.
+    pub fn noise(&mut self, noise: bool) -> &mut Command {
+        self.noise = noise;
+        self
+    }
+
     /// What would be done, without doing it.
     pub fn plan(&self) -> Result<Plan, Error> {
         let host = Host::probe(&self.policy, &self.invocation.program);
@@ -158,7 +167,11 @@ impl Command {
         })?;
         // Our copies of the program's ends: kept, they would hide its end.
         drop(stdio);
-        Child::new(launched, plan, ends)
+        let mut child = Child::new(launched, plan, ends)?;
+        if self.noise {
+            child.measure_noise();
+        }
+        Ok(child)
     }
 
     fn check_kept(&self) -> Result<(), Error> {

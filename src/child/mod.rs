@@ -20,7 +20,7 @@ mod gauge;
 mod reap;
 mod stage;
 
-pub(crate) use limits::{ITEM_CORE_SCHEDULING, ITEM_MDWE};
+pub(crate) use limits::{ITEM_ASLR, ITEM_CORE_SCHEDULING, ITEM_CPUS, ITEM_MDWE};
 pub(crate) use mounts::ITEM_WATCH;
 pub(crate) use verify::QUESTIONS;
 

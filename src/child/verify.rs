@@ -11,7 +11,7 @@ use crate::step::Step;
 use crate::sys::{Errno, Result, fd, process};
 
 /// What each item of this step asks, in order.
-pub(crate) const QUESTIONS: [&str; 8] = [
+pub(crate) const QUESTIONS: [&str; 9] = [
     "the process has the planned user and group ids",
     "its parent is pid 1 of its own pid namespace",
     "the effective, permitted and inheritable capability sets are empty",
@@ -20,6 +20,7 @@ pub(crate) const QUESTIONS: [&str; 8] = [
     "no_new_privs is set",
     "the resource limits are the planned ones",
     "the root is read-only and the working directory is below it",
+    "the processors are the planned ones",
 ];
 
 pub(super) fn ask(
@@ -35,6 +36,7 @@ pub(super) fn ask(
         prctl_answers(libc::PR_GET_NO_NEW_PRIVS, 1),
         right_limits(image),
         inside_a_sealed_root(),
+        right_processors(image),
     ];
     for (item, answer) in answers.iter().enumerate() {
         match answer {
@@ -89,6 +91,13 @@ fn right_limits(image: &Image) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+fn right_processors(image: &Image) -> Result<bool> {
+    match &image.cpus {
+        None => Ok(true),
+        Some(cpus) => Ok(nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0))? == *cpus),
+    }
 }
 
 fn inside_a_sealed_root() -> Result<bool> {

@@ -197,6 +197,9 @@ pub struct Process {
     /// Host name inside
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
+    /// Processors to run on, and no other
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<String>,
     /// Pass this open descriptor on, besides 0 to 2
     #[arg(long, value_name = "N", value_parser = value_parser!(i32).range(3..))]
     pub fd: Vec<i32>,
@@ -245,6 +248,9 @@ pub struct Output {
     /// Write the record of the run as JSON
     #[arg(long, value_name = "FILE|fd:N")]
     pub report: Option<OsString>,
+    /// Measure what disturbs the run, for the record
+    #[arg(long)]
+    pub noise: bool,
     /// Print layers, facts and verdict on standard error
     #[arg(long, short)]
     pub verbose: bool,

@@ -47,13 +47,16 @@ type Setter = fn(&mut Policy, &str, &Context) -> Result<(), String>;
 /// The options that may be given once.
 fn single(policy: &mut Policy, setup: &args::Setup, context: &Context) -> Result<(), Failure> {
     let (process, limits) = (&setup.process, &setup.limits);
-    let table: [(&str, &Option<String>, Setter); 11] = [
+    let table: [(&str, &Option<String>, Setter); 12] = [
         ("--cwd", &process.cwd, Policy::set_cwd),
         ("--user", &process.user, |policy, text, _| {
             policy.set_user(text)
         }),
         ("--hostname", &process.hostname, |policy, text, _| {
             policy.set_hostname(text)
+        }),
+        ("--cpus", &process.cpus, |policy, text, _| {
+            policy.set_cpus(text)
         }),
         ("--network", &setup.network.network, |policy, text, _| {
             policy.set_network(text)

@@ -329,6 +329,8 @@ fn limits(item: usize, plan: &Plan) -> What {
         None if item == child::ITEM_MDWE => {
             String::from("cannot deny memory that is writable and executable")
         }
+        None if item == child::ITEM_CPUS => String::from("cannot bind it to its processors"),
+        None if item == child::ITEM_ASLR => String::from("cannot fix its addresses"),
         None if item == child::ITEM_CORE_SCHEDULING => {
             String::from("cannot take a core of its own")
         }

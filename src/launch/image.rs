@@ -6,6 +6,7 @@
 use crate::plan::{Attributes, CpuBy, MemoryBy, Op, Plan, ProcessesBy, Rlimit};
 use crate::sys::clone::Stack;
 use crate::sys::process::ExecList;
+use nix::sched::CpuSet;
 use seccompiler::sock_filter;
 use std::ffi::{CString, OsStr};
 use std::os::fd::RawFd;
@@ -52,6 +53,8 @@ pub(crate) struct Image {
     pub(crate) rlimits: Vec<Rlimit>,
     /// Process attributes.
     pub(crate) attributes: Attributes,
+    /// The processors to run on, where they are named.
+    pub(crate) cpus: Option<CpuSet>,
     /// The Landlock domain.
     pub(crate) landlock: Option<LandlockImage>,
     /// The system call filter.
@@ -253,6 +256,7 @@ impl Image {
             cwd: c_string(&plan.cwd)?,
             rlimits: plan.limits.rlimits.clone(),
             attributes: plan.attributes,
+            cpus: cpu_set(&plan.cpus),
             landlock,
             filter: plan.seccomp.program.clone(),
             listening: plan.seccomp.listening.clone(),
@@ -274,6 +278,15 @@ impl Image {
             stack: Stack::new(),
         })
     }
+}
+
+fn cpu_set(cpus: &[u32]) -> Option<CpuSet> {
+    let mut set = CpuSet::new();
+    for cpu in cpus {
+        // The plan has none that the kernel did not name in such a set.
+        let _ = set.set(*cpu as usize);
+    }
+    (!cpus.is_empty()).then_some(set)
 }
 
 /// What follows from the limits for pid 1.

@@ -29,7 +29,7 @@ fn runaway(bytes: u64) -> u64 {
 
 /// The limits in the form they are put in force. A caller whose own hard limit is
 /// lower keeps it: the smaller bound holds both promises.
-pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Refusal> {
+pub(super) fn resolve(limits: &policy::Limits, host: &Host, cpus: u32) -> Result<Limits, Refusal> {
     let memory_by = match host.cgroup {
         Some(cgroup) if cgroup.memory => MemoryBy::Controller,
         _ => MemoryBy::Polled,
@@ -112,7 +112,7 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Re
         processes: limits.processes.map(|count| (count, processes_by)),
         cpu_time: limits.cpu_time,
         cpu_by,
-        cpus: host.cpus.max(1),
+        cpus,
         wall_time: limits.wall_time,
         output: limits.output,
     })
@@ -130,6 +130,11 @@ fn not_by_the_kernel(limit: &str, why: &str, hint: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Refusal> {
+        super::resolve(limits, host, 2)
+    }
+
     use crate::host::Cgroup;
     use std::time::Duration;
 

@@ -70,6 +70,7 @@ pub(super) fn report(
         processes_denied: None,
         processes_source: polled.then_some("polled"),
         output,
+        noise: None,
         limits: held(plan),
         layers,
         weakened: plan
