@@ -1,0 +1,25 @@
+//! The commands that are written down are those that are tried.
+//! It must not read prose; a language's row is compared to the letter.
+
+use crate::table;
+
+#[test]
+fn the_commands_written_down_are_those_that_are_tried() {
+    let readme = include_str!("programs/README.md");
+    for language in table::ALL {
+        let compile = match language.compile {
+            [] => String::from("–"),
+            words => format!("`sandbox -p judge-compile -- {}`", words.join(" ")),
+        };
+        let shown = match language.is_native() {
+            true => "",
+            false => "--read . ",
+        };
+        let run = language.run.join(" ");
+        let row = format!(
+            "| {} | {compile} | `sandbox -p judge {shown}-- {run}` |",
+            language.name
+        );
+        assert!(readme.lines().any(|line| line == row), "no row\n{row}");
+    }
+}
