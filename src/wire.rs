@@ -12,6 +12,26 @@ pub const FRAME_BYTES: usize = 12;
 /// First number of a frame that is not about a step.
 const CONTROL_BASE: u32 = 0x100;
 
+/// A limit that pid 1 watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Over {
+    /// `limits.wall-time`.
+    Wall = 0,
+    /// `limits.cpu-time`.
+    Cpu,
+    /// `limits.memory`.
+    Memory,
+}
+
+impl Over {
+    fn from_wire(number: u32) -> Option<Over> {
+        [Over::Wall, Over::Cpu, Over::Memory]
+            .get(number as usize)
+            .copied()
+    }
+}
+
 /// One frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame {
@@ -24,15 +44,32 @@ pub enum Frame {
     /// Init → parent: the program ended with this `wait(2)` status.
     #[allow(missing_docs)]
     Exited { status: i32 },
-    /// Init → parent: largest resident set of a reaped process, KiB.
+    /// Init → parent: largest resident set of a reaped process, KiB; 0 when none grew
+    /// larger than it began.
     #[allow(missing_docs)]
     Peak { kib: u32 },
-    /// Init → parent: the wall-time limit passed and everything is being killed.
-    OutOfTime,
+    /// Init → parent: a limit passed and everything is being killed.
+    #[allow(missing_docs)]
+    Over { limit: Over },
+    /// Init → parent: processor time of everything inside, as far as it was counted
+    /// here, nanoseconds.
+    #[allow(missing_docs)]
+    Cpu { ns: u64 },
+    /// Init → parent: the most memory seen in use at one time, bytes.
+    #[allow(missing_docs)]
+    Memory { bytes: u64 },
+    /// Init → parent: the most processes and threads seen at one time.
+    #[allow(missing_docs)]
+    Processes { peak: u32 },
+    /// Init → parent: nanoseconds from exec until the program ended or was ended.
+    #[allow(missing_docs)]
+    Ended { ns: u64 },
+    /// Init → parent: a system call that the policy kills for was made, and
+    /// everything is being killed.
+    #[allow(missing_docs)]
+    Violation { number: i32 },
     /// Parent → init: the id maps are written, go on.
     Go,
-    /// Parent → init: the program was executed; time runs from here.
-    Started,
     /// Parent → init: send this signal to the program's process group.
     #[allow(missing_docs)]
     Signal { number: i32 },
@@ -46,10 +83,14 @@ impl Frame {
             Frame::Failed { step, item, errno } => (step as u32, item, errno),
             Frame::Exited { status } => (CONTROL_BASE, 0, status),
             Frame::Peak { kib } => (CONTROL_BASE + 1, kib, 0),
-            Frame::OutOfTime => (CONTROL_BASE + 2, 0, 0),
+            Frame::Over { limit } => (CONTROL_BASE + 2, limit as u32, 0),
             Frame::Go => (CONTROL_BASE + 3, 0, 0),
-            Frame::Started => (CONTROL_BASE + 4, 0, 0),
-            Frame::Signal { number } => (CONTROL_BASE + 5, 0, number),
+            Frame::Signal { number } => (CONTROL_BASE + 4, 0, number),
+            Frame::Cpu { ns } => halves(CONTROL_BASE + 5, ns),
+            Frame::Memory { bytes } => halves(CONTROL_BASE + 6, bytes),
+            Frame::Processes { peak } => (CONTROL_BASE + 7, peak, 0),
+            Frame::Ended { ns } => halves(CONTROL_BASE + 8, ns),
+            Frame::Violation { number } => (CONTROL_BASE + 9, 0, number),
         };
         let [a0, a1, a2, a3] = a.to_le_bytes();
         let [b0, b1, b2, b3] = b.to_le_bytes();
@@ -78,13 +119,34 @@ impl Frame {
         match (a.checked_sub(CONTROL_BASE)?, b, c) {
             (0, 0, status) => Some(Frame::Exited { status }),
             (1, kib, 0) => Some(Frame::Peak { kib }),
-            (2, 0, 0) => Some(Frame::OutOfTime),
+            (2, limit, 0) => Some(Frame::Over {
+                limit: Over::from_wire(limit)?,
+            }),
             (3, 0, 0) => Some(Frame::Go),
-            (4, 0, 0) => Some(Frame::Started),
-            (5, 0, number) => Some(Frame::Signal { number }),
+            (4, 0, number) => Some(Frame::Signal { number }),
+            (5, low, high) => Some(Frame::Cpu {
+                ns: whole(low, high),
+            }),
+            (6, low, high) => Some(Frame::Memory {
+                bytes: whole(low, high),
+            }),
+            (7, peak, 0) => Some(Frame::Processes { peak }),
+            (8, low, high) => Some(Frame::Ended {
+                ns: whole(low, high),
+            }),
+            (9, 0, number) => Some(Frame::Violation { number }),
             _ => None,
         }
     }
+}
+
+/// A number of 64 bits in the two fields of a frame.
+fn halves(kind: u32, number: u64) -> (u32, u32, i32) {
+    (kind, number as u32, (number >> 32) as i32)
+}
+
+fn whole(low: u32, high: i32) -> u64 {
+    u64::from(high as u32) << 32 | u64::from(low)
 }
 
 #[cfg(test)]
@@ -109,13 +171,19 @@ mod tests {
         }
 
         #[test]
-        fn every_control_frame_survives(number: i32, kib: u32) {
+        fn every_control_frame_survives(number: i32, kib: u32, long: u64) {
             for frame in [
                 Frame::Exited { status: number },
                 Frame::Peak { kib },
-                Frame::OutOfTime,
+                Frame::Over { limit: Over::Wall },
+                Frame::Over { limit: Over::Cpu },
+                Frame::Over { limit: Over::Memory },
+                Frame::Cpu { ns: long },
+                Frame::Memory { bytes: long },
+                Frame::Processes { peak: kib },
+                Frame::Ended { ns: long },
+                Frame::Violation { number },
                 Frame::Go,
-                Frame::Started,
                 Frame::Signal { number },
             ] {
                 prop_assert_eq!(Frame::decode(&frame.encode()), Some(frame));

@@ -137,7 +137,7 @@ impl Recorded {
         let text = fs::read_to_string(self.place()).unwrap();
         let report: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(report["complete"], true, "{text}");
-        assert_eq!(report["version"], 1);
+        assert_eq!(report["version"], 2);
         report
     }
 }

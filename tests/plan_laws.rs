@@ -22,7 +22,7 @@ use sandbox::host::paths::DEVICES;
 use sandbox::host::{Host, resource};
 use sandbox::plan::{Invocation, Op, Plan};
 use sandbox::policy::{
-    Content, Context, InsidePath, Limits, Network, Policy, Process, Syscalls, Weaken,
+    Content, Context, Enforcement, InsidePath, Limits, Network, Policy, Process, Syscalls, Weaken,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -80,7 +80,10 @@ fn limits() -> impl Strategy<Value = Limits> {
     let number = || proptest::option::of(1..=1u64 << 40);
     let time = || proptest::option::of((1..100_000u64).prop_map(Duration::from_millis));
     let numbers = (number(), number(), number(), number(), number(), number());
-    (numbers, time(), time()).prop_map(|(numbers, cpu_time, wall_time)| Limits {
+    let enforcement = prop::sample::select(Enforcement::ALL.to_vec());
+    let limits = (numbers, time(), time(), enforcement);
+    limits.prop_map(|(numbers, cpu_time, wall_time, enforcement)| Limits {
+        enforcement,
         memory: numbers.0,
         processes: numbers.1,
         cpu_time,

@@ -9,7 +9,7 @@ use sandbox::foreign::{FRAME_BYTES, Facts, Frame, Progress};
 use sandbox::host::{Found, Host, Kind, PathFact};
 use sandbox::plan::{Invocation, Plan};
 use sandbox::policy::{Context, Policy};
-use sandbox::report::{KilledBy, Report, Weakened, verdict};
+use sandbox::report::{KilledBy, Limit, Report, Violation, Weakened, verdict};
 use sandbox::step::{By, Step};
 use std::sync::LazyLock;
 
@@ -110,7 +110,7 @@ fn message(bytes: &mut Bytes) -> Vec<u8> {
             let first = match kind {
                 // The steps and the control frames, some of each and some of neither.
                 32..=159 => u32::from(kind) % 16,
-                160..=250 => 0x100 + u32::from(kind) % 7,
+                160..=250 => 0x100 + u32::from(kind) % 11,
                 _ => bytes.u32(),
             };
             let mut message = first.to_le_bytes().to_vec();
@@ -160,11 +160,22 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
     let killed_by = facts
         .killed_by
         .or(facts.status.is_none().then_some(KilledBy::Internal));
+    let limits_hit: Vec<Limit> = killed_by.and_then(KilledBy::limit).into_iter().collect();
     let report = Report {
         exit,
         killed_by,
-        limits_hit: killed_by.into_iter().collect(),
-        cpu_ns: 1,
+        limits_hit: limits_hit.clone(),
+        idle: false,
+        violation: facts.violation.map(|number| Violation {
+            syscall: None,
+            number: u32::try_from(number).ok(),
+        }),
+        oom_kills: None,
+        processes_peak: Some(u64::from(facts.processes)),
+        processes_denied: None,
+        processes_source: Some("polled"),
+        limits: Vec::new(),
+        cpu_ns: facts.cpu_ns,
         user_ns: 1,
         sys_ns: 0,
         wall_ns: u64::MAX,
@@ -177,7 +188,7 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
             token: "no-landlock",
             reason: String::from("a\u{1b}\u{3164}\"\n"),
         }],
-        verdict: verdict(exit, killed_by),
+        verdict: verdict(exit, killed_by, &limits_hit),
     };
     if killed_by.is_some() || exit.code != Some(0) {
         assert_ne!(report.exit_code(), 0, "{report:?}");

@@ -16,10 +16,12 @@ mod landlock;
 mod verify;
 mod seccomp;
 mod exec;
+mod gauge;
 mod reap;
 mod stage;
 
 pub(crate) use limits::{ITEM_CORE_SCHEDULING, ITEM_MDWE};
+pub(crate) use mounts::ITEM_WATCH;
 pub(crate) use verify::QUESTIONS;
 
 use crate::launch::image::Image;

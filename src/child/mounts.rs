@@ -11,10 +11,12 @@ use crate::step::Step;
 use crate::sys::{Errno, Result, fd, mount};
 use std::ffi::CStr;
 use std::os::fd::RawFd;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Items beyond the plan's operations, for failures before and after them.
 pub(crate) const ITEM_ROOT: usize = 0x1_0000;
 pub(crate) const ITEM_BLANKS: usize = 0x1_0001;
+pub(crate) const ITEM_WATCH: usize = 0x1_0002;
 
 /// Names in the new root that exist only while it is built: what masks are made of.
 const BLANK_DIRECTORY: &CStr = c".blank-directory";
@@ -41,9 +43,23 @@ pub(super) fn build(
     if !sealed {
         remove_blanks(root).map_err(Failure::at(Step::Mounts, ITEM_BLANKS))?;
     }
+    if image.watch.procfs {
+        let procfs = own_procfs().map_err(Failure::at(Step::Mounts, ITEM_WATCH))?;
+        image.found.procfs.store(procfs, Relaxed);
+    }
     fd::enter(root).map_err(Failure::at(Step::Mounts, ITEM_ROOT))?;
     fd::close(root);
     Ok(stage.next())
+}
+
+/// A procfs that is mounted nowhere, for pid 1 alone. Unlike the program's it shows
+/// also the processes that may not be looked into.
+fn own_procfs() -> Result<RawFd> {
+    let attributes = SAFE | mount::ATTR_NOEXEC | mount::ATTR_RDONLY;
+    let tree = mount::make(c"proc", &[(c"subset", c"pid")], attributes)?;
+    let directory = fd::open_beneath(tree, c".");
+    fd::close(tree);
+    directory
 }
 
 /// A private tmpfs stacked on `/`. Absolute paths still start at the old root,

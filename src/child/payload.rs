@@ -5,8 +5,9 @@ use super::Failure;
 use super::stage::{Split, Stage, Uncapped};
 use crate::launch::image::Image;
 use crate::step::Step;
-use crate::sys::{Errno, clone, fd, process, socket, tty};
+use crate::sys::{Errno, clone, fd, perf, process, socket, tty};
 use std::os::fd::RawFd;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What the program's process is given.
 struct Passed<'a> {
@@ -32,6 +33,10 @@ pub(super) fn split(stage: Stage<Uncapped>, image: &Image) -> Result<Started, Fa
     // Before the program exists: a pid 1 that cannot see it end must not start it.
     // SIGCHLD is blocked since before the clone, so none is lost.
     let ended = process::signal_descriptor(libc::SIGCHLD).map_err(Failure::at(Step::Payload, 8))?;
+    if image.watch.perf {
+        let counter = perf::task_clock().map_err(Failure::at(Step::Payload, 11))?;
+        image.found.perf.store(counter, Relaxed);
+    }
     let mut passed = Passed {
         stage: Some(stage),
         image,

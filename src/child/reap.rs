@@ -1,11 +1,12 @@
-//! pid 1: keeps three descriptors and nothing else, reaps, forwards signals,
-//! watches the clock and the parent. Its own end is the end of every process of
+//! pid 1: keeps a few descriptors and nothing else, reaps, forwards signals,
+//! watches the clock, the parent and what is used. Its own end is the end of every process of
 //! the sandbox (pid_namespaces(7)).
 
 use super::GAVE_UP;
+use super::gauge::Gauge;
 use crate::launch::image::Image;
 use crate::sys::{Errno, clone, fd, process, socket};
-use crate::wire::{FRAME_BYTES, Frame};
+use crate::wire::{FRAME_BYTES, Frame, Over};
 use std::os::fd::RawFd;
 
 /// Runs until the program ends, the parent goes away or the time is over.
@@ -19,22 +20,39 @@ pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
 
 fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno> {
     let control = image.control;
+    // The program was executed just now: that is what this process waited for.
+    let began = process::monotonic_ns();
     // From here on the parent is watched, whose thread that cloned may end before it.
     // Before the descriptors are closed: that is what ends `launch`, and so may end
     // that thread.
     process::prctl(libc::PR_SET_PDEATHSIG, 0, 0, 0, 0)?;
-    keep_only([control, ended, image.parent])?;
-    let mut deadline = None;
-    let mut peak_kib = 0u32;
+    let mut gauge = Gauge::new(image)?;
+    let [cpu_stat, procfs, perf] = gauge.descriptors();
+    keep_only([control, ended, image.parent, cpu_stat, procfs, perf])?;
+    let deadline = image.wall_time_ns.map(|limit| began.saturating_add(limit));
     loop {
-        if let Some(status) = reap(program, &mut peak_kib)? {
-            fd::write_all(control, &Frame::Peak { kib: peak_kib }.encode())?;
+        if let Some(status) = reap(program, &mut gauge)? {
+            gauge.finish()?;
+            account(control, &gauge, began)?;
+            let kib = u32::try_from(gauge.largest_kib).unwrap_or(u32::MAX);
+            fd::write_all(control, &Frame::Peak { kib }.encode())?;
             return fd::write_all(control, &Frame::Exited { status }.encode());
         }
-        let left = deadline.map(|at: u64| at.saturating_sub(process::monotonic_ns()));
-        if left == Some(0) {
-            return fd::write_all(control, &Frame::OutOfTime.encode());
+        let now = process::monotonic_ns();
+        let passed = |at: Option<u64>| at.is_some_and(|at| at <= now);
+        let mut over = passed(deadline).then_some(Over::Wall);
+        if passed(gauge.next) {
+            // What was used comes before how long it took.
+            over = gauge.look()?.or(over);
         }
+        if let Some(limit) = over {
+            // Nobody uses more while this is written down.
+            pass_on(-1, libc::SIGKILL)?;
+            account(control, &gauge, began)?;
+            return fd::write_all(control, &Frame::Over { limit }.encode());
+        }
+        let next = [deadline, gauge.next].into_iter().flatten().min();
+        let left = next.map(|at| at.saturating_sub(process::monotonic_ns()));
         let mut fds = [wanted(control), wanted(ended), wanted(image.parent)];
         process::poll(&mut fds, left)?;
         let [control_event, ended_event, parent_event] = fds;
@@ -47,11 +65,29 @@ fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno>
             // Dead, whoever else may hold its end of the socket.
             return Ok(());
         }
-        if control_event.revents != 0 && !obey(control, program, image, &mut deadline)? {
+        if control_event.revents != 0 && !obey(control, program)? {
             // The parent is gone: so is everything here.
             return Ok(());
         }
     }
+}
+
+/// What was counted here, and when it ended.
+fn account(control: RawFd, gauge: &Gauge<'_>, began: u64) -> Result<(), Errno> {
+    let ns = process::monotonic_ns().saturating_sub(began);
+    for frame in [
+        Frame::Ended { ns },
+        Frame::Cpu { ns: gauge.cpu_ns },
+        Frame::Memory {
+            bytes: gauge.memory,
+        },
+        Frame::Processes {
+            peak: gauge.processes,
+        },
+    ] {
+        fd::write_all(control, &frame.encode())?;
+    }
+    Ok(())
 }
 
 fn wanted(fd: RawFd) -> libc::pollfd {
@@ -62,12 +98,12 @@ fn wanted(fd: RawFd) -> libc::pollfd {
     }
 }
 
-/// Closes every descriptor but three.
-fn keep_only(mut kept: [RawFd; 3]) -> Result<(), Errno> {
+/// Closes every descriptor but these; -1 is none.
+fn keep_only(mut kept: [RawFd; 6]) -> Result<(), Errno> {
     kept.sort_unstable();
     let mut first = 0;
     for fd in kept {
-        let fd = fd as u32;
+        let Ok(fd) = u32::try_from(fd) else { continue };
         if first < fd {
             fd::close_range(first, fd - 1)?;
         }
@@ -77,13 +113,12 @@ fn keep_only(mut kept: [RawFd; 3]) -> Result<(), Errno> {
 }
 
 /// Reaps whatever ended; the program's status if it was among it.
-fn reap(program: libc::pid_t, peak_kib: &mut u32) -> Result<Option<i32>, Errno> {
+fn reap(program: libc::pid_t, gauge: &mut Gauge<'_>) -> Result<Option<i32>, Errno> {
     let mut status = None;
     loop {
         match clone::wait(-1, false) {
             Ok(Some(ended)) => {
-                let kib = u32::try_from(ended.usage.ru_maxrss).unwrap_or(u32::MAX);
-                *peak_kib = kib.max(*peak_kib);
+                gauge.ended(u64::try_from(ended.usage.ru_maxrss).unwrap_or(0));
                 if ended.pid == program {
                     status = Some(ended.status);
                 }
@@ -95,12 +130,7 @@ fn reap(program: libc::pid_t, peak_kib: &mut u32) -> Result<Option<i32>, Errno> 
 }
 
 /// Does what the parent says; `false` when there is no parent any more.
-fn obey(
-    control: RawFd,
-    program: libc::pid_t,
-    image: &Image,
-    deadline: &mut Option<u64>,
-) -> Result<bool, Errno> {
+fn obey(control: RawFd, program: libc::pid_t) -> Result<bool, Errno> {
     let mut buffer = [0; FRAME_BYTES];
     let bytes = match socket::receive(control, &mut buffer, false) {
         Ok(0) => return Ok(false),
@@ -109,11 +139,6 @@ fn obey(
         Err(errno) => return Err(errno),
     };
     match buffer.get(..bytes).and_then(Frame::decode) {
-        Some(Frame::Started) => {
-            *deadline = image
-                .wall_time_ns
-                .map(|limit| process::monotonic_ns().saturating_add(limit));
-        }
         // Stopped is everything or nothing: a process that left the program's group
         // would go on reading the caller's terminal, and get what is typed to the
         // shell meanwhile. -1 is every process here but this one (kill(2)).

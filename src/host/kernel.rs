@@ -63,6 +63,10 @@ impl Host {
             exe: std::env::current_exe().ok(),
             proc_entries: Vec::new(),
             cpus: cpus(),
+            // Asked only where it is used: the event is made for it.
+            perf: (policy.limits.cpu_time.is_some() || policy.limits.memory.is_some())
+                && crate::sys::perf::available(),
+            cgroup: None,
             env: policy
                 .process
                 .pass_env

@@ -52,6 +52,12 @@ pub struct Host {
     pub proc_entries: Vec<String>,
     /// Processors this process may run on.
     pub cpus: u32,
+    /// A perf event may count a task's processor time (perf_event_open(2)).
+    #[serde(default)]
+    pub perf: bool,
+    /// What a control group for one run is good for; `None` where none can be made.
+    #[serde(default)]
+    pub cgroup: Option<Cgroup>,
     /// Values of the variables named by `pass-env`, where the caller has them.
     pub env: BTreeMap<String, OsString>,
     /// Hard limits of the caller by resource number: nobody can ask for more.
@@ -74,6 +80,22 @@ impl Host {
         }
         host
     }
+}
+
+/// Controllers of cgroup v2 that a group for one run has. Without any it still
+/// counts processor time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cgroup {
+    /// `memory.max`, `memory.peak`.
+    pub memory: bool,
+    /// `pids.max`.
+    pub pids: bool,
+    /// `cpu.max`, `cpu.weight`.
+    pub cpu: bool,
+    /// `io.max`.
+    pub io: bool,
+    /// `cpuset.cpus`.
+    pub cpuset: bool,
 }
 
 /// uid 0 of a user namespace other than the first.

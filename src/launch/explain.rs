@@ -223,31 +223,50 @@ fn ids(item: usize) -> What {
     (what.to_owned(), None)
 }
 
+const MASKED_PROC: &str = "the kernel allows a new procfs only where the old one is not masked: inside a container, unmask `/proc` (podman: `--security-opt unmask=/proc/*`)";
+
 fn mounts(item: usize, errno: Errno, plan: &Plan) -> What {
+    if item == child::ITEM_WATCH {
+        let what = "cannot mount the procfs in which pid 1 watches what the program uses";
+        return (
+            what.to_owned(),
+            (errno == Errno::EPERM).then(|| MASKED_PROC.to_owned()),
+        );
+    }
     let Some(op) = plan.mounts.ops.get(item) else {
         return (String::from("cannot make the new root"), None);
     };
     match op {
-        Op::Directory { at: path, .. } => (format!("cannot make the directory {}", tick(path)), None),
+        Op::Directory { at: path, .. } => {
+            (format!("cannot make the directory {}", tick(path)), None)
+        }
         Op::File { at: path, .. } => (format!("cannot make the file {}", tick(path)), None),
         Op::Symlink { at: path, .. } => (format!("cannot make the link {}", tick(path)), None),
         Op::Tmpfs { at: path, .. } => (format!("cannot mount tmpfs on {}", tick(path)), None),
-        Op::Bind { at: path, source, .. } => {
+        Op::Bind {
+            at: path, source, ..
+        } => {
             let hint = match errno {
-                Errno::ESTALE => Some(String::from("it was replaced while the sandbox was being prepared: try again")),
-                Errno::ELOOP => Some(String::from("a directory on its path became a symbolic link while the sandbox was being prepared: try again")),
+                Errno::ESTALE => Some(String::from(
+                    "it was replaced while the sandbox was being prepared: try again",
+                )),
+                Errno::ELOOP => Some(String::from(
+                    "a directory on its path became a symbolic link while the sandbox was being prepared: try again",
+                )),
                 _ => None,
             };
-            (format!("cannot mount {} on {}", tick(source), tick(path)), hint)
+            (
+                format!("cannot mount {} on {}", tick(source), tick(path)),
+                hint,
+            )
         }
         Op::Pin { at: path, .. } => (format!("cannot pin {}", tick(path)), None),
         Op::Mask { at: path, .. } => (format!("cannot hide {}", tick(path)), None),
         Op::Cover { at: path, .. } => (format!("cannot cover {}", tick(path)), None),
         Op::Proc { at: path, .. } => (
             format!("cannot mount proc on {}", tick(path)),
-            (errno == Errno::EPERM).then(|| String::from(
-                "the kernel allows a new procfs only where the old one is not masked: inside a container, unmask `/proc` (podman: `--security-opt unmask=/proc/*`), or drop `/proc` from `[files]`",
-            )),
+            (errno == Errno::EPERM)
+                .then(|| format!("{MASKED_PROC}, or drop `/proc` from `[files]`")),
         ),
         Op::Devpts { at: path } => (format!("cannot mount devpts on {}", tick(path)), None),
         Op::Seal { at: path } => (format!("cannot make {} read-only", tick(path)), None),
@@ -289,6 +308,12 @@ fn payload(item: usize, plan: &Plan) -> What {
         ),
         9 => (String::from("cannot set no_new_privs for pid 1"), None),
         10 => (String::from("cannot set the program's umask"), None),
+        11 => (
+            String::from("cannot count the processor time of what the program starts"),
+            Some(String::from(
+                "perf_event_open(2) worked a moment ago: see `kernel.perf_event_paranoid`",
+            )),
+        ),
         _ => (
             format!("cannot enter the working directory {}", tick(&plan.cwd)),
             Some(String::from(
@@ -462,13 +487,7 @@ pub(super) fn layer(step: Step, item: u32, plan: &Plan) -> Layer {
         Step::Payload => {
             String::from("pid 1 keeps its parent and nothing else; new session, new keyring")
         }
-        Step::Limits => match plan.limits.rlimits.iter().any(|limit| limit.name == "data") {
-            // RLIMIT_DATA: what holds, not what the word promises (getrlimit(2)).
-            true => format!(
-                "{item} resource limits; memory is counted for each process and without what is shared (shared mappings, memfd, tmpfs)"
-            ),
-            false => format!("{item} resource limits"),
-        },
+        Step::Limits => format!("{item} resource limits"),
         Step::Caps => String::from("all five sets empty, securebits locked"),
         Step::NoNewPrivs => String::from("set"),
         Step::Landlock => match &plan.landlock {

@@ -3,7 +3,7 @@
 //!
 //! It adds nothing to the plan. The child reads it and owns none of it.
 
-use crate::plan::{Attributes, Op, Plan, Rlimit};
+use crate::plan::{Attributes, CpuBy, MemoryBy, Op, Plan, ProcessesBy, Rlimit};
 use crate::sys::clone::Stack;
 use crate::sys::process::ExecList;
 use seccompiler::sock_filter;
@@ -11,6 +11,8 @@ use std::ffi::{CString, OsStr};
 use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicI32, AtomicU64};
+use std::time::Duration;
 
 /// The child knows these types of the plan, and no other.
 pub(crate) use crate::plan::{Identity, MountAttributes};
@@ -56,6 +58,10 @@ pub(crate) struct Image {
     pub(crate) filter: Vec<sock_filter>,
     /// Wall-time limit, nanoseconds.
     pub(crate) wall_time_ns: Option<u64>,
+    /// What pid 1 watches.
+    pub(crate) watch: Watch,
+    /// What the child opens by itself for pid 1 to keep.
+    pub(crate) found: Found,
     /// Paths tried in order.
     pub(crate) candidates: Vec<CString>,
     /// For execve.
@@ -64,6 +70,35 @@ pub(crate) struct Image {
     pub(crate) envp: ExecList,
     /// What the program's process runs on until then.
     pub(crate) stack: Stack,
+}
+
+/// What pid 1 watches while the program runs.
+pub(crate) struct Watch {
+    /// A procfs of its own is needed.
+    pub(crate) procfs: bool,
+    /// A perf event is needed.
+    pub(crate) perf: bool,
+    /// `cpu.stat` of the run's cgroup.
+    pub(crate) cpu_stat: Option<RawFd>,
+    /// Processor time limit, nanoseconds.
+    pub(crate) cpu_limit_ns: Option<u64>,
+    /// Processors that can be used at the same time.
+    pub(crate) cpus: u32,
+    /// Nanoseconds of a clock tick (`_SC_CLK_TCK`).
+    pub(crate) tick_ns: u64,
+    /// Memory limit, bytes, where pid 1 is what keeps it.
+    pub(crate) memory: Option<u64>,
+    /// Writable file systems in memory.
+    pub(crate) tmpfs: Vec<CString>,
+    /// Their devices, once they are mounted.
+    pub(crate) tmpfs_devices: Vec<AtomicU64>,
+}
+
+/// Descriptors that the child opens, -1 until then. The child writes into its own
+/// copy of the image, which pid 1 and the program's process share until exec.
+pub(crate) struct Found {
+    pub(crate) procfs: AtomicI32,
+    pub(crate) perf: AtomicI32,
 }
 
 /// The Landlock domain, ready to be put in force.
@@ -217,10 +252,12 @@ impl Image {
             attributes: plan.attributes,
             landlock,
             filter: plan.seccomp.program.clone(),
-            wall_time_ns: plan
-                .limits
-                .wall_time
-                .map(|limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
+            wall_time_ns: plan.limits.wall_time.map(nanoseconds),
+            watch: watch(plan)?,
+            found: Found {
+                procfs: AtomicI32::new(-1),
+                perf: AtomicI32::new(-1),
+            },
             candidates: plan
                 .program
                 .candidates
@@ -232,6 +269,43 @@ impl Image {
             stack: Stack::new(),
         })
     }
+}
+
+/// What follows from the limits for pid 1.
+fn watch(plan: &Plan) -> Result<Watch, String> {
+    let limits = &plan.limits;
+    let memory = match limits.memory {
+        Some((bytes, MemoryBy::Polled)) => Some(bytes),
+        _ => None,
+    };
+    let counted = matches!(limits.processes, Some((_, ProcessesBy::Namespace)));
+    let cpu = limits.cpu_time.map(|_| limits.cpu_by);
+    let mut tmpfs = Vec::new();
+    for op in &plan.mounts.ops {
+        if let Op::Tmpfs { at, attributes, .. } = op
+            && memory.is_some()
+            && !attributes.read_only
+        {
+            tmpfs.push(c_string(at)?);
+        }
+    }
+    Ok(Watch {
+        // Beside a perf event too: not everything stays in its sight.
+        procfs: memory.is_some() || counted || matches!(cpu, Some(CpuBy::Perf | CpuBy::Seen)),
+        // Where memory is watched it also tells when nothing can have grown.
+        perf: limits.cpu_by == CpuBy::Perf && (cpu.is_some() || memory.is_some()),
+        cpu_stat: None,
+        cpu_limit_ns: limits.cpu_time.map(nanoseconds),
+        cpus: limits.cpus,
+        tick_ns: crate::sys::process::tick_ns(),
+        memory,
+        tmpfs_devices: tmpfs.iter().map(|_| AtomicU64::new(0)).collect(),
+        tmpfs,
+    })
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn c_string(text: impl AsRef<OsStr>) -> Result<CString, String> {

@@ -1,12 +1,13 @@
-//! Layer limits: what `setrlimit(2)`, pid 1's clock and the output relay enforce.
+//! Layer limits: what keeps each of them.
 //!
-//! Each limit says what it counts. Memory, processor time, file size and
-//! descriptors are counted by the kernel for each process; processes are counted
-//! for the sandbox's user namespace (Linux 5.14).
+//! Memory, processes and processor time are of the whole sandbox. The kernel keeps
+//! them where there is a cgroup with the controllers; where not, the next best thing
+//! does, unless the policy accepts nothing but the kernel. File size, descriptors
+//! and stack are of each process (`setrlimit(2)`), output is the relay's.
 
-use super::{Limits, Rlimit};
+use super::{CpuBy, Limits, MemoryBy, ProcessesBy, Refusal, Rlimit};
 use crate::host::{Host, resource};
-use crate::policy;
+use crate::policy::{self, Enforcement};
 
 /// A core file of at most one byte is none, and one byte is also what the kernel
 /// takes for "do not start the core pattern's program" (core(5), fs/coredump.c);
@@ -18,9 +19,46 @@ const NO_CORE: u64 = 1;
 const LOCKED: u64 = 8 << 20;
 const QUEUED: u64 = 819_200;
 
+/// Private writable memory that one process may map where pid 1 watches what is
+/// used: room for what run-times reserve and never touch, an end for what grows
+/// faster than anybody looks.
+fn runaway(bytes: u64) -> u64 {
+    const LEAST: u64 = 1 << 30;
+    bytes.saturating_mul(4).saturating_add(LEAST)
+}
+
 /// The limits in the form they are put in force. A caller whose own hard limit is
 /// lower keeps it: the smaller bound holds both promises.
-pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Limits {
+pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Refusal> {
+    let memory_by = match host.cgroup {
+        Some(cgroup) if cgroup.memory => MemoryBy::Controller,
+        _ => MemoryBy::Polled,
+    };
+    let processes_by = match host.cgroup {
+        Some(cgroup) if cgroup.pids => ProcessesBy::Controller,
+        _ => ProcessesBy::Namespace,
+    };
+    let cpu_by = match host.cgroup {
+        Some(_) => CpuBy::Cgroup,
+        None if host.perf => CpuBy::Perf,
+        None => CpuBy::Seen,
+    };
+    if limits.enforcement == Enforcement::Kernel {
+        if limits.memory.is_some() && memory_by == MemoryBy::Polled {
+            return Err(not_by_the_kernel(
+                "memory",
+                "no cgroup v2 with the memory controller is at hand",
+                "run it where one is delegated, for example by `systemd-run --user --scope -p Delegate=yes`",
+            ));
+        }
+        if limits.cpu_time.is_some() && cpu_by == CpuBy::Seen {
+            return Err(not_by_the_kernel(
+                "cpu-time",
+                "there is no cgroup v2 to count in, and perf_event_open(2) is refused",
+                "allow it: `sysctl kernel.perf_event_paranoid=2`, or run it where a cgroup is delegated",
+            ));
+        }
+    }
     let bounded = |resource: u32, name, soft: u64, hard: u64| {
         let most = host
             .hard_limits
@@ -44,19 +82,20 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Limits {
         bounded(resource::MEMLOCK, "memlock", LOCKED, LOCKED),
         bounded(resource::MSGQUEUE, "msgqueue", QUEUED, QUEUED),
     ];
-    if let Some(bytes) = limits.memory {
-        rlimits.push(bounded(resource::DATA, "data", bytes, bytes));
+    if let (Some(bytes), MemoryBy::Polled) = (limits.memory, memory_by) {
+        let most = runaway(bytes);
+        rlimits.push(bounded(resource::DATA, "data", most, most));
     }
-    if let Some(count) = limits.processes {
+    if let (Some(count), ProcessesBy::Namespace) = (limits.processes, processes_by) {
         // pid 1 is counted too, and is ours.
         let count = count.saturating_add(1);
         rlimits.push(bounded(resource::NPROC, "nproc", count, count));
     }
     if let Some(time) = limits.cpu_time {
-        // Whole seconds, rounded up; SIGXCPU first, SIGKILL a second later for
-        // those who ignore it.
+        // pid 1 keeps the limit, of everything together and to the millisecond. For
+        // each process the kernel comes a second later, should pid 1 not get to run.
         let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-        rlimits.push(bounded(resource::CPU, "cpu", seconds, seconds + 1));
+        rlimits.push(bounded(resource::CPU, "cpu", seconds + 1, seconds + 2));
     }
     if let Some(bytes) = limits.file_size {
         rlimits.push(bounded(resource::FSIZE, "fsize", bytes, bytes));
@@ -67,27 +106,52 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Limits {
     if let Some(bytes) = limits.stack {
         rlimits.push(bounded(resource::STACK, "stack", bytes, bytes));
     }
-    Limits {
+    Ok(Limits {
         rlimits,
+        memory: limits.memory.map(|bytes| (bytes, memory_by)),
+        processes: limits.processes.map(|count| (count, processes_by)),
+        cpu_time: limits.cpu_time,
+        cpu_by,
+        cpus: host.cpus.max(1),
         wall_time: limits.wall_time,
         output: limits.output,
-    }
+    })
+}
+
+fn not_by_the_kernel(limit: &str, why: &str, hint: &str) -> Refusal {
+    Refusal::new(format!(
+        "the policy wants `{limit}` kept by the kernel (`enforcement = \"kernel\"`), and {why}"
+    ))
+    .hint(format!(
+        "{hint}; or accept the next best form: `enforcement = \"best\"`"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Cgroup;
     use std::time::Duration;
 
-    #[test]
-    fn processor_time_is_rounded_up_and_never_down() {
-        let limits = policy::Limits {
+    fn limits() -> policy::Limits {
+        policy::Limits {
+            memory: Some(1 << 20),
+            processes: Some(7),
             cpu_time: Some(Duration::from_millis(1500)),
             ..Default::default()
-        };
-        let plan = resolve(&limits, &Host::default());
-        let cpu = plan.rlimits.iter().find(|limit| limit.name == "cpu");
-        assert_eq!(cpu.map(|limit| (limit.soft, limit.hard)), Some((2, 3)));
+        }
+    }
+
+    fn rlimit(plan: &Limits, name: &str) -> Option<(u64, u64)> {
+        let limit = plan.rlimits.iter().find(|limit| limit.name == name)?;
+        Some((limit.soft, limit.hard))
+    }
+
+    #[test]
+    fn the_kernel_comes_after_pid_1() {
+        let plan = resolve(&limits(), &Host::default()).unwrap();
+        assert_eq!(rlimit(&plan, "cpu"), Some((3, 4)));
+        assert_eq!(plan.cpu_time, Some(Duration::from_millis(1500)));
     }
 
     #[test]
@@ -100,24 +164,80 @@ mod tests {
             hard_limits: [(resource::NOFILE, 64)].into(),
             ..Host::default()
         };
-        let plan = resolve(&limits, &host);
-        let files = plan.rlimits.iter().find(|limit| limit.name == "nofile");
-        assert_eq!(files.map(|limit| (limit.soft, limit.hard)), Some((64, 64)));
+        let plan = resolve(&limits, &host).unwrap();
+        assert_eq!(rlimit(&plan, "nofile"), Some((64, 64)));
     }
 
     #[test]
     fn core_dumps_are_always_off() {
-        let plan = resolve(&policy::Limits::default(), &Host::default());
+        let plan = resolve(&policy::Limits::default(), &Host::default()).unwrap();
         assert_eq!(plan.rlimits[0].name, "core");
         assert_eq!(plan.rlimits[0].hard, NO_CORE);
     }
 
     #[test]
     fn nothing_is_inherited_that_outruns_or_outweighs_the_machine() {
-        let plan = resolve(&policy::Limits::default(), &Host::default());
-        let hard = |name| plan.rlimits.iter().find(|l| l.name == name).unwrap().hard;
+        let plan = resolve(&policy::Limits::default(), &Host::default()).unwrap();
+        let hard = |name| rlimit(&plan, name).unwrap().1;
         assert_eq!([hard("nice"), hard("rtprio")], [0, 0]);
         assert_eq!([hard("memlock"), hard("msgqueue")], [LOCKED, QUEUED]);
         assert_eq!(plan.rlimits.len(), 5);
+    }
+
+    #[test]
+    fn without_a_cgroup_pid_1_watches_and_the_namespace_counts() {
+        let plan = resolve(&limits(), &Host::default()).unwrap();
+        assert_eq!(plan.memory, Some((1 << 20, MemoryBy::Polled)));
+        assert_eq!(plan.processes, Some((7, ProcessesBy::Namespace)));
+        assert_eq!(plan.cpu_by, CpuBy::Seen);
+        assert_eq!(rlimit(&plan, "nproc"), Some((8, 8)));
+        assert_eq!(
+            rlimit(&plan, "data"),
+            Some(((4 << 20) + (1 << 30), (4 << 20) + (1 << 30)))
+        );
+        let perf = Host {
+            perf: true,
+            ..Host::default()
+        };
+        assert_eq!(resolve(&limits(), &perf).unwrap().cpu_by, CpuBy::Perf);
+    }
+
+    #[test]
+    fn with_controllers_the_kernel_keeps_every_one() {
+        let host = Host {
+            perf: true,
+            cgroup: Some(Cgroup {
+                memory: true,
+                pids: true,
+                ..Cgroup::default()
+            }),
+            ..Host::default()
+        };
+        let mut limits = limits();
+        limits.enforcement = Enforcement::Kernel;
+        let plan = resolve(&limits, &host).unwrap();
+        assert_eq!(plan.memory, Some((1 << 20, MemoryBy::Controller)));
+        assert_eq!(plan.processes, Some((7, ProcessesBy::Controller)));
+        assert_eq!(plan.cpu_by, CpuBy::Cgroup);
+        assert_eq!(
+            (rlimit(&plan, "nproc"), rlimit(&plan, "data")),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn nothing_but_the_kernel_means_that() {
+        let mut limits = limits();
+        limits.enforcement = Enforcement::Kernel;
+        let refusal = |host: &Host, limits: &policy::Limits| resolve(limits, host).unwrap_err();
+        let host = Host::default();
+        let refused = refusal(&host, &limits);
+        assert!(refused.message.contains("`memory`"), "{refused}");
+        limits.memory = None;
+        let refused = refusal(&host, &limits);
+        assert!(refused.message.contains("`cpu-time`"), "{refused}");
+        limits.cpu_time = None;
+        // RLIMIT_NPROC is the kernel's, and of the whole sandbox.
+        assert!(resolve(&limits, &host).is_ok());
     }
 }

@@ -90,7 +90,7 @@ impl Plan {
             hostname: policy.process.hostname.clone(),
             cwd,
             env,
-            limits: limits::resolve(&policy.limits, host),
+            limits: limits::resolve(&policy.limits, host)?,
             attributes,
             landlock,
             seccomp: seccomp::resolve(&policy.syscalls, policy.network, invocation.tty)?,
@@ -353,10 +353,80 @@ pub struct Identity {
 pub struct Limits {
     /// `setrlimit(2)`: resource number, soft and hard value.
     pub rlimits: Vec<Rlimit>,
+    /// Bytes that everything inside may use together, and what keeps it to that.
+    pub memory: Option<(u64, MemoryBy)>,
+    /// Processes and threads, and what keeps to them.
+    pub processes: Option<(u64, ProcessesBy)>,
+    /// Kill everything that has used more than this.
+    pub cpu_time: Option<Duration>,
+    /// What counts processor time.
+    pub cpu_by: CpuBy,
+    /// Processors it can run on at the same time.
+    pub cpus: u32,
     /// Kill everything this long after exec.
     pub wall_time: Option<Duration>,
     /// Kill everything when the program has written more than this, bytes.
     pub output: Option<u64>,
+}
+
+/// What keeps the memory limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryBy {
+    /// The memory controller of cgroup v2: `memory.max`.
+    Controller,
+    /// pid 1, which looks at what everything inside uses.
+    Polled,
+}
+
+/// What keeps the limit of processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessesBy {
+    /// The pids controller of cgroup v2: `pids.max`.
+    Controller,
+    /// RLIMIT_NPROC, which counts for the user namespace (Linux 5.14).
+    Namespace,
+}
+
+/// What counts processor time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CpuBy {
+    /// `cpu.stat` of a cgroup v2 of its own; needs no controller.
+    Cgroup,
+    /// A perf event: TASK_CLOCK, inherited (perf_event_open(2)).
+    Perf,
+    /// What was waited for (getrusage(2)) and what is seen in `/proc`.
+    Seen,
+}
+
+impl MemoryBy {
+    /// What the report calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            MemoryBy::Controller => "memory.max",
+            MemoryBy::Polled => "polled",
+        }
+    }
+}
+
+impl ProcessesBy {
+    /// What the report calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProcessesBy::Controller => "pids.max",
+            ProcessesBy::Namespace => "RLIMIT_NPROC",
+        }
+    }
+}
+
+impl CpuBy {
+    /// What the report calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            CpuBy::Cgroup => "cgroup",
+            CpuBy::Perf => "perf",
+            CpuBy::Seen => "rusage",
+        }
+    }
 }
 
 /// One resource limit.

@@ -305,6 +305,18 @@ impl Limits {
                 )?,
             }
         }
+        match self.memory {
+            Some((most, by)) => writeln!(f, "  memory: {}, by {}", bytes(most), by.name())?,
+            None => writeln!(f, "  memory: unlimited")?,
+        }
+        match self.processes {
+            Some((most, by)) => writeln!(f, "  processes: {most}, by {}", by.name())?,
+            None => writeln!(f, "  processes: unlimited")?,
+        }
+        match self.cpu_time {
+            Some(time) => writeln!(f, "  cpu-time: {time:?}, counted by {}", self.cpu_by.name())?,
+            None => writeln!(f, "  cpu-time: unlimited")?,
+        }
         match self.wall_time {
             Some(time) => writeln!(f, "  wall-time: {time:?}")?,
             None => writeln!(f, "  wall-time: unlimited")?,

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::plan::seccomp::Answers;
-use crate::plan::{Attributes, Identity, Ids, Landlock, Program, Seccomp};
+use crate::plan::{Attributes, CpuBy, Identity, Ids, Landlock, MemoryBy, Program, Seccomp};
 use crate::policy::Weaken;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -123,6 +123,11 @@ fn plan() -> Plan {
                 rlimit("core", 0, 0),
                 rlimit("fsize", u64::MAX, u64::MAX),
             ],
+            memory: Some((256 << 20, MemoryBy::Polled)),
+            processes: None,
+            cpu_time: Some(Duration::from_millis(10_500)),
+            cpu_by: CpuBy::Perf,
+            cpus: 2,
             wall_time: Some(Duration::from_millis(1500)),
             output: None,
         },
@@ -204,6 +209,9 @@ limits
   rlimit nofile: 256 descriptors
   rlimit core: 0 bytes
   rlimit fsize: unlimited
+  memory: 268435456 bytes (256 MiB), by polled
+  processes: unlimited
+  cpu-time: 10.5s, counted by perf
   wall-time: 1.5s
   output: unlimited
 attributes

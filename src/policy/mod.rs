@@ -326,6 +326,33 @@ pub struct Limits {
     pub open_files: Option<u64>,
     /// Bytes of a main thread's stack.
     pub stack: Option<u64>,
+    /// What may keep the limits of the whole sandbox.
+    pub enforcement: Enforcement,
+}
+
+/// `limits.enforcement`: what may keep the limits that are of the whole sandbox
+/// (memory, processes, cpu-time).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Enforcement {
+    /// `"best"`: the kernel where it can, this program's own watching where not; the
+    /// report names which.
+    #[default]
+    Best,
+    /// `"kernel"`: counted by the kernel for everything inside, or refused.
+    Kernel,
+}
+
+impl Enforcement {
+    /// Both.
+    pub const ALL: [Enforcement; 2] = [Enforcement::Best, Enforcement::Kernel];
+
+    /// The word of the file format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Enforcement::Best => "best",
+            Enforcement::Kernel => "kernel",
+        }
+    }
 }
 
 /// `[syscalls]`: names and `@groups`, not yet expanded.

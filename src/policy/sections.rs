@@ -30,7 +30,7 @@ const PROCESS: [&str; 10] = [
     "host-ids",
 ];
 const NETWORK: [&str; 1] = ["mode"];
-const LIMITS: [&str; 8] = [
+const LIMITS: [&str; 9] = [
     "memory",
     "processes",
     "cpu-time",
@@ -39,6 +39,7 @@ const LIMITS: [&str; 8] = [
     "file-size",
     "open-files",
     "stack",
+    "enforcement",
 ];
 const SYSCALLS: [&str; 3] = ["allow", "deny", "kill"];
 
@@ -231,6 +232,12 @@ fn add_new(list: &mut Vec<String>, names: Vec<&str>) {
 fn limit(limits: &mut Limits, source: &Source, key: &Key, value: &Value) -> Result<(), Error> {
     if !LIMITS.contains(&key.name) {
         return Err(source.unknown(key, &LIMITS));
+    }
+    if key.name == "enforcement" {
+        let word = source.string(key, value)?;
+        limits.enforcement = values::enforcement(word)
+            .ok_or_else(|| unknown_value(source, value, word, &values::ENFORCEMENTS))?;
+        return Ok(());
     }
     let unit = values::limit_unit(key.name);
     // Numbers are counts, or bytes; a time without a unit would be a guess.

@@ -6,7 +6,7 @@
 use super::error::quote;
 use super::syscalls::{self, Standing};
 use super::units::{parse_bytes, parse_count, parse_duration};
-use super::{Limits, Network};
+use super::{Enforcement, Limits, Network};
 use std::time::Duration;
 
 /// Words of `[network] mode`.
@@ -20,6 +20,15 @@ pub(super) fn network(word: &str) -> Option<Network> {
         "host" => Some(Network::Host),
         _ => None,
     }
+}
+
+/// Words of `limits.enforcement`.
+pub(super) const ENFORCEMENTS: [&str; 2] = ["best", "kernel"];
+
+/// A word of `limits.enforcement`.
+pub(super) fn enforcement(word: &str) -> Option<Enforcement> {
+    let mut all = Enforcement::ALL.into_iter();
+    all.find(|enforcement| enforcement.name() == word)
 }
 
 /// A uid or gid inside.

@@ -59,6 +59,7 @@ impl Policy {
         text.line("file-size", &size(limits.file_size));
         text.line("open-files", &count(limits.open_files));
         text.line("stack", &size(limits.stack));
+        text.line("enforcement", &string(limits.enforcement.name()));
         text.table("syscalls");
         text.line("allow", &strings(&self.syscalls.allow));
         text.line("deny", &strings(&self.syscalls.deny));

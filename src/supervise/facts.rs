@@ -4,15 +4,25 @@
 
 use crate::report::{Exit, KilledBy};
 use crate::sys::Errno;
-use crate::wire::Frame;
+use crate::wire::{Frame, Over};
 
 /// What has been learnt so far.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// The program's `wait(2)` status, as pid 1 told it.
     pub status: Option<i32>,
-    /// Largest resident set of a process, KiB; 0 when nobody said.
+    /// Largest resident set of a process, KiB; 0 when nobody said or none grew.
     pub peak_kib: u32,
+    /// Processor time that pid 1 counted, nanoseconds.
+    pub cpu_ns: u64,
+    /// The most memory that pid 1 saw in use, bytes.
+    pub memory_bytes: u64,
+    /// The most processes and threads that pid 1 saw.
+    pub processes: u32,
+    /// From exec until the program ended or was ended, nanoseconds.
+    pub wall_ns: Option<u64>,
+    /// Number of the system call that ended the run.
+    pub violation: Option<i32>,
     /// Who ended the program, when it was not itself.
     pub killed_by: Option<KilledBy>,
     /// The program may have ended before anybody saw that it wrote too much.
@@ -35,7 +45,19 @@ impl Facts {
                 }
             }
             Some(Frame::Peak { kib }) => self.peak_kib = kib,
-            Some(Frame::OutOfTime) => self.blame(KilledBy::Wall),
+            Some(Frame::Cpu { ns }) => self.cpu_ns = ns,
+            Some(Frame::Memory { bytes }) => self.memory_bytes = bytes,
+            Some(Frame::Processes { peak }) => self.processes = peak,
+            Some(Frame::Ended { ns }) => self.wall_ns = Some(ns),
+            Some(Frame::Over { limit }) => self.blame(match limit {
+                Over::Wall => KilledBy::Wall,
+                Over::Cpu => KilledBy::Cpu,
+                Over::Memory => KilledBy::Memory,
+            }),
+            Some(Frame::Violation { number }) => {
+                self.violation = Some(number);
+                self.blame(KilledBy::Syscall);
+            }
             _ => return Err(Errno::EPROTO),
         }
         Ok(())
@@ -72,15 +94,17 @@ impl Facts {
 mod tests {
     use super::*;
 
+    const OVER: Frame = Frame::Over { limit: Over::Wall };
+
     #[test]
     fn the_first_cause_wins_and_an_end_before_it_does_too() {
         let mut facts = Facts::default();
-        facts.hear(&Frame::OutOfTime.encode()).unwrap();
+        facts.hear(&OVER.encode()).unwrap();
         facts.blame(KilledBy::Output);
         assert_eq!(facts.killed_by, Some(KilledBy::Wall));
         let mut facts = Facts::default();
         facts.hear(&Frame::Exited { status: 0 }.encode()).unwrap();
-        facts.hear(&Frame::OutOfTime.encode()).unwrap();
+        facts.hear(&OVER.encode()).unwrap();
         assert_eq!(facts.killed_by, None);
         assert_eq!(facts.exit().code, Some(0));
     }
@@ -89,7 +113,6 @@ mod tests {
     fn what_only_the_parent_or_a_step_sends_is_no_message_of_pid_1() {
         let frames = [
             Frame::Go,
-            Frame::Started,
             Frame::Signal { number: 9 },
             Frame::Done {
                 step: crate::step::Step::Seccomp,

@@ -4,6 +4,7 @@
 //! It decides nothing about isolation; ending the control socket is enough to end
 //! the sandbox.
 
+mod account;
 pub(crate) mod facts;
 mod flow;
 mod relay;
@@ -15,7 +16,7 @@ pub use signals::hold_forwarded_signals;
 use crate::Error;
 use crate::launch::Launched;
 use crate::plan::{Plan, Refusal};
-use crate::report::{Exit, KilledBy, Output, Report, Weakened};
+use crate::report::{KilledBy, Output, Report};
 use crate::sys::{Errno, clone, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
 use facts::Facts;
@@ -268,84 +269,26 @@ impl Child {
     fn conclude(&mut self) -> Result<Report, Errno> {
         let ended = clone::wait(self.launched.pid, true)?.ok_or(Errno::ECHILD)?;
         self.reaped = true;
-        let wall_ns = process::monotonic_ns().saturating_sub(self.launched.started_ns);
-        let user_ns = nanoseconds(ended.usage.ru_utime);
-        let sys_ns = nanoseconds(ended.usage.ru_stime);
-        let cpu_ns = user_ns + sys_ns;
-        // A pid 1 that was killed could not say; its own size is then in it too.
-        let peak_kib = match self.facts.peak_kib {
-            0 => u64::try_from(ended.usage.ru_maxrss).unwrap_or(0),
-            kib => u64::from(kib),
-        };
-        let exit = self.facts.exit();
-        let killed_by = self
-            .facts
-            .killed_by
-            .or_else(|| self.killed_by_kernel(&exit, cpu_ns))
-            .or(self.facts.output_limit_passed.then_some(KilledBy::Output))
-            // pid 1 died without a word, and nobody here asked for it.
-            .or(self.facts.status.is_none().then_some(KilledBy::Internal));
         let counted = self
             .relay
             .as_ref()
             .map(Relay::counts)
             .or(self.terminal.as_ref().and_then(Terminal::counts));
-        Ok(Report {
-            exit,
-            killed_by,
-            limits_hit: killed_by
-                .filter(|by| matches!(by, KilledBy::Cpu | KilledBy::Wall | KilledBy::Output))
-                .into_iter()
-                .collect(),
-            cpu_ns,
-            user_ns,
-            sys_ns,
-            wall_ns,
-            cpu_source: "rusage",
-            memory_peak_bytes: peak_kib * 1024,
-            memory_source: "maxrss",
-            output: counted.map(|(seen, kept)| Output {
-                bytes_seen: seen,
-                bytes_kept: kept,
-                truncated: kept < seen,
-            }),
-            layers: std::mem::take(&mut self.launched.layers),
-            weakened: self
-                .plan
-                .weakened
-                .iter()
-                .map(|(token, reason)| Weakened {
-                    token: token.name(),
-                    reason: reason.clone(),
-                })
-                .collect(),
-            verdict: crate::report::verdict(exit, killed_by),
-        })
-    }
-
-    /// What the kernel enforces by a signal.
-    fn killed_by_kernel(&self, exit: &Exit, cpu_ns: u64) -> Option<KilledBy> {
-        // Nothing but a filter sends SIGSYS, or the program itself, which then
-        // says of itself what it likes.
-        if exit.signal.map(i32::from) == Some(libc::SIGSYS) {
-            return Some(KilledBy::Syscall);
-        }
-        let limit = self
-            .plan
-            .limits
-            .rlimits
-            .iter()
-            .find(|limit| limit.name == "cpu")?;
-        // The kernel counts ticks for this limit and exact time for the record; on a
-        // machine that shares its processors they lie well apart. Far from the limit
-        // the signal was somebody else's.
-        let used = |percent: u64| cpu_ns >= limit.soft.saturating_mul(percent * 10_000_000);
-        match i32::from(exit.signal?) {
-            libc::SIGXCPU if used(50) => Some(KilledBy::Cpu),
-            // The hard limit is one second later, for who ignores SIGXCPU.
-            libc::SIGKILL if used(90) => Some(KilledBy::Cpu),
-            _ => None,
-        }
+        let output = counted.map(|(seen, kept)| Output {
+            bytes_seen: seen,
+            bytes_kept: kept,
+            truncated: kept < seen,
+        });
+        let layers = std::mem::take(&mut self.launched.layers);
+        let started_ns = self.launched.started_ns;
+        Ok(account::report(
+            &self.plan,
+            &self.facts,
+            &ended.usage,
+            started_ns,
+            output,
+            layers,
+        ))
     }
 }
 
@@ -375,10 +318,6 @@ fn send_signal(control: &OwnedFd, number: i32) -> Result<(), Errno> {
         Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
         other => other,
     }
-}
-
-fn nanoseconds(time: libc::timeval) -> u64 {
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1_000
 }
 
 fn failed(what: &str, errno: Errno) -> Error {

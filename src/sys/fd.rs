@@ -21,6 +21,11 @@ pub(crate) fn create(dir: RawFd, path: &CStr, mode: u32) -> Result<RawFd> {
     open(dir, path, flags, mode, true)
 }
 
+/// Opens what is beneath a directory for reading, through no link.
+pub(crate) fn open_beneath(dir: RawFd, path: &CStr) -> Result<RawFd> {
+    open(dir, path, OFlag::O_RDONLY | OFlag::O_NONBLOCK, 0, true)
+}
+
 /// Opens an existing file for reading and writing, no controlling terminal.
 pub(crate) fn open_read_write(dir: RawFd, path: &CStr) -> Result<RawFd> {
     open(dir, path, OFlag::O_RDWR | OFlag::O_NOCTTY, 0, false)
@@ -273,11 +278,11 @@ pub(crate) fn change_directory(path: &CStr) -> Result<()> {
 
 /// Reads into `buffer` once; the number of bytes, 0 at the end.
 pub(crate) fn read(fd: &impl AsRawFd, buffer: &mut [u8]) -> Result<usize> {
-    // SAFETY: the pointer and length describe `buffer`.
-    check(
-        unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) }
-            as libc::c_long,
-    )
+    let (place, room) = (buffer.as_mut_ptr(), buffer.len());
+    uninterrupted(|| {
+        // SAFETY: pointer and length describe `buffer`.
+        check(unsafe { libc::read(fd.as_raw_fd(), place.cast(), room) } as libc::c_long)
+    })
     .map(|bytes| bytes as usize)
 }
 
@@ -307,4 +312,21 @@ pub(crate) fn own(fd: RawFd) -> std::os::fd::OwnedFd {
     // SAFETY: callers pass a number just returned by a call that made it, and
     // forget the number.
     unsafe { std::os::fd::OwnedFd::from_raw_fd(fd) }
+}
+
+/// Reads from the start of a file, whatever its position (`pread(2)`).
+pub(crate) fn read_at_start(fd: RawFd, buffer: &mut [u8]) -> Result<usize> {
+    let (place, room) = (buffer.as_mut_ptr(), buffer.len());
+    uninterrupted(|| {
+        // SAFETY: pointer and length describe `buffer`.
+        check(unsafe { libc::pread(fd, place.cast(), room, 0) } as libc::c_long)
+    })
+    .map(|bytes| bytes as usize)
+}
+
+/// Bytes in use in the file system at a path (`statfs(2)`).
+pub(crate) fn used(path: &CStr) -> Result<u64> {
+    let facts = nix::sys::statfs::statfs(path)?;
+    let blocks = facts.blocks().saturating_sub(facts.blocks_free());
+    Ok(blocks.saturating_mul(facts.block_size() as u64))
 }

@@ -10,6 +10,8 @@ pub(crate) mod fd;
 pub(crate) mod inherited;
 pub(crate) mod landlock;
 pub(crate) mod mount;
+pub(crate) mod perf;
+pub(crate) mod proc;
 pub(crate) mod process;
 pub(crate) mod seccomp;
 pub(crate) mod socket;

@@ -408,3 +408,32 @@ pub(crate) fn exit(code: i32) -> ! {
     // SAFETY: never returns and passes no memory.
     unsafe { libc::_exit(code) }
 }
+
+/// What a process or its children have used.
+pub(crate) struct Usage {
+    /// User and system time, nanoseconds.
+    pub(crate) cpu_ns: u64,
+    /// Largest resident set, KiB.
+    pub(crate) largest_kib: u64,
+}
+
+/// `getrusage(2)` of RUSAGE_SELF or RUSAGE_CHILDREN. Child-safe.
+pub(crate) fn usage(who: libc::c_int) -> Result<Usage> {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the kernel fills the structure it is given.
+    check(unsafe { libc::getrusage(who, usage.as_mut_ptr()) }.into())?;
+    // SAFETY: zeroed is a valid rusage, and the kernel filled it.
+    let usage = unsafe { usage.assume_init() };
+    let ns = |time: libc::timeval| time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1000;
+    Ok(Usage {
+        cpu_ns: ns(usage.ru_utime) + ns(usage.ru_stime),
+        largest_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0),
+    })
+}
+
+/// Nanoseconds of a clock tick, the unit of times in `/proc/PID/stat`.
+pub(crate) fn tick_ns() -> u64 {
+    // SAFETY: takes a number, returns a number.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    1_000_000_000 / u64::try_from(ticks).unwrap_or(100).max(1)
+}

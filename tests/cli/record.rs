@@ -23,7 +23,7 @@ fn the_record_has_facts_layers_and_a_verdict() {
     assert_eq!(code(&output), 3, "{}", complaint(&output));
     assert_eq!(output.stdout, b"out\n");
     let record = read(&scratch.join("r.json"));
-    assert_eq!(record["version"], 1);
+    assert_eq!(record["version"], 2);
     assert_eq!(record["complete"], true);
     assert_eq!(record["exit"]["code"], 3);
     assert_eq!(record["exit"]["signal"], Value::Null);

@@ -76,15 +76,10 @@ checks! {
             }
         }
     };
-    memory_at_the_limit: _ => "ENOMEM" with ["--memory", "64MiB"], || map(128 << 20);
+    // What is reserved and not used is nobody's memory, within reason.
+    reserve_without_reason: _ => "ENOMEM" with ["--memory", "64MiB"], || map(64 << 30);
+    reserve_beyond_the_limit: _ => "open" with ["--memory", "64MiB"], || map(128 << 20);
     memory_below_the_limit: _ => "open" with ["--memory", "64MiB"], || map(16 << 20);
-    break_at_the_limit: _ => "ENOMEM" with ["--memory", "64MiB"], || {
-        // SAFETY: nothing uses what is added, and no other thread allocates.
-        match unsafe { libc::sbrk(128 << 20) } as isize {
-            -1 => word(-1),
-            _ => "open".into(),
-        }
-    };
     lock_beyond_the_limit: _ => "ENOMEM" with ["--memory", "64MiB"], || alone(|| {
         let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
         let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as usize;
@@ -115,7 +110,7 @@ checks! {
         "open".into()
     };
     shm_without_room: _ => "ENOSPC" with ["--file-size", "none"], || told(fill("/dev/shm/file", 65));
-    processor_limit: _ => "2 3" with ["--cpu-time", "2s"], || limit(Resource::RLIMIT_CPU);
+    processor_limit: _ => "3 4" with ["--cpu-time", "2s"], || limit(Resource::RLIMIT_CPU);
     stays_writable_and_executable: _ => "open", || executable_later();
     busy_beside_a_slow_clock, busy_beside_a_slow_clock;
     write_xor_execute, || executable_later();

@@ -37,12 +37,14 @@ fn the_record_of_an_exit() {
         let known = |weakened: &serde_json::Value| weakened["token"] == "no-speculation-control";
         assert!(given_up.iter().all(known), "{given_up:?}");
         assert_eq!(report["output"], serde_json::Value::Null);
-        assert_eq!(report["cpu_source"], "rusage");
-        assert_eq!(report["memory_source"], "maxrss");
+        // `strict` limits both, so the best there is here counts them.
+        let source = |name: &str| report[name].as_str().unwrap().to_owned();
+        assert!(["cgroup", "perf", "rusage"].contains(&&*source("cpu_source")));
+        assert!(["memory.peak", "polled", "maxrss"].contains(&&*source("memory_source")));
         let number = |name: &str| report[name].as_u64().unwrap();
-        assert_eq!(number("cpu_ns"), number("user_ns") + number("sys_ns"));
+        assert!(number("cpu_ns") > 0);
         assert!(number("wall_ns") > 0);
-        assert!(number("memory_peak_bytes") > 100_000);
+        assert!(number("memory_peak_bytes") > 0);
         let layers: Vec<&str> = report["layers"]
             .as_array()
             .unwrap()
@@ -70,6 +72,16 @@ fn a_call_the_policy_kills_for_is_a_violation() {
 }
 
 #[test]
+fn sigxfsz_is_the_file_size_where_that_has_a_limit() {
+    for (limit, verdict) in [("1MiB", "file-size"), ("none", "signal")] {
+        let (output, report) = recorded(&["--file-size", limit], "kill -XFSZ $$; sleep 60");
+        assert_eq!(report["exit"], signalled(25));
+        assert_eq!(report["verdict"], verdict, "{limit}");
+        assert_eq!(support::code(&output), 128 + 25);
+    }
+}
+
+#[test]
 fn a_signal_the_program_sends_itself_is_a_signal() {
     use nix::sys::signal::Signal;
     // SIGKILL is no limit, SIGXCPU with hardly any time used is no limit either.
@@ -79,7 +91,6 @@ fn a_signal_the_program_sends_itself_is_a_signal() {
         Signal::SIGSEGV,
         Signal::SIGABRT,
         Signal::SIGXCPU,
-        Signal::SIGXFSZ,
         Signal::SIGUSR1,
     ] {
         let number = signal as i32;

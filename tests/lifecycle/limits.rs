@@ -56,7 +56,7 @@ fn the_cpu_time_limit_is_a_verdict_of_its_own() {
     assert_eq!(report["verdict"], "cpu-time");
     assert_eq!(report["killed_by"], "cpu");
     assert_eq!(report["limits_hit"], json!(["cpu"]));
-    assert_eq!(report["exit"], signalled(24));
+    assert_eq!(report["exit"], signalled(9));
 }
 
 #[test]
@@ -118,6 +118,83 @@ fn a_program_may_not_start_more_processes_than_allowed() {
         &["--processes", "5"],
         "for i in 1 2 3 4 5 6 7 8; do sleep 5 & done",
     );
-    assert_eq!(report["verdict"], "exit", "{report}");
-    assert_eq!(report["limits_hit"], json!([]));
+    assert_eq!(report["verdict"], "processes", "{report}");
+    assert_eq!(report["limits_hit"], json!(["processes"]));
+}
+
+/// Touches this many MiB in each of this many processes, then waits.
+const GROW: &str = "import os, sys, time
+for _ in range(int(sys.argv[2]) - 1):
+    if os.fork() == 0:
+        break
+held = bytearray(int(sys.argv[1]) << 20)
+for at in range(0, len(held), 4096):
+    held[at] = 1
+time.sleep(float(sys.argv[3]))
+";
+
+#[test]
+fn processes_together_may_not_use_more_memory_than_allowed() {
+    let (output, report) = recorded(
+        &["--memory", "128MiB", "--cpu-time", "none"],
+        &format!("exec /usr/bin/python3 -c '{GROW}' 60 4 30"),
+    );
+    assert_eq!(report["verdict"], "memory", "{report}");
+    assert_eq!(report["limits_hit"], json!(["memory"]));
+    assert_eq!(support::code(&output), 137);
+}
+
+#[test]
+fn memory_that_is_shared_after_a_fork_counts_once() {
+    let script = "import os, time
+held = bytearray(60 << 20)
+for _ in range(3):
+    if os.fork() == 0:
+        time.sleep(30)
+time.sleep(0.5)
+";
+    let (_, report) = recorded(
+        &["--memory", "128MiB"],
+        &format!("exec /usr/bin/python3 -c '{script}'"),
+    );
+    assert_eq!(report["verdict"], "ok", "{report}");
+}
+
+#[test]
+fn one_process_below_the_memory_limit_is_left_alone_and_one_above_it_is_not() {
+    for (mib, verdict) in [(100, "ok"), (150, "memory")] {
+        let (_, report) = recorded(
+            &["--memory", "128MiB"],
+            &format!("exec /usr/bin/python3 -c '{GROW}' {mib} 1 0"),
+        );
+        assert_eq!(report["verdict"], verdict, "{report}");
+    }
+}
+
+#[test]
+fn files_in_memory_are_memory() {
+    // 64 MiB hold less than this, and /dev/shm as much again.
+    let script = "head -c 50M /dev/zero >/tmp/a; head -c 50M /dev/zero >/dev/shm/b; sleep 30";
+    let (_, report) = recorded(&["--memory", "90MiB"], script);
+    assert_eq!(report["verdict"], "memory", "{report}");
+}
+
+#[test]
+fn processor_time_that_nobody_waits_for_counts() {
+    // The kernel reaps these, and getrusage(2) never hears of them.
+    let script = "import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+while True:
+    if os.fork() == 0:
+        end = time.process_time() + 0.02
+        while time.process_time() < end:
+            pass
+        os._exit(0)
+    time.sleep(0.02)
+";
+    let (_, report) = recorded(
+        &["--cpu-time", "300ms", "--wall-time", "20s"],
+        &format!("exec /usr/bin/python3 -c '{script}'"),
+    );
+    assert_eq!(report["verdict"], "cpu-time", "{report}");
 }

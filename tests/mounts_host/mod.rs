@@ -139,6 +139,8 @@ impl Tree {
             exe: None,
             proc_entries: Vec::new(),
             cpus: 2,
+            perf: true,
+            cgroup: None,
             env: BTreeMap::new(),
             hard_limits: BTreeMap::new(),
             paths,

@@ -172,7 +172,12 @@ fn limits(before: &Plan, after: &Plan) -> Result<(), TestCaseError> {
     }
     let time = |limit: Option<Duration>| limit.unwrap_or(Duration::MAX);
     prop_assert!(time(after.limits.wall_time) <= time(before.limits.wall_time));
+    prop_assert!(time(after.limits.cpu_time) <= time(before.limits.cpu_time));
     let bytes = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+    let memory = |plan: &Plan| plan.limits.memory.map(|(most, _)| most);
+    prop_assert!(bytes(memory(after)) <= bytes(memory(before)));
+    let processes = |plan: &Plan| plan.limits.processes.map(|(most, _)| most);
+    prop_assert!(bytes(processes(after)) <= bytes(processes(before)));
     prop_assert!(bytes(after.limits.output) <= bytes(before.limits.output));
     Ok(())
 }

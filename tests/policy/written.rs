@@ -7,8 +7,8 @@ use super::{context, inside};
 use proptest::prelude::*;
 use sandbox::policy::syscalls::{GROUPS, REFUSED, UNKNOWN};
 use sandbox::policy::{
-    Access, BUILTIN, Content, Context, FileRule, InsidePath, Limits, Network, Policy, Process,
-    Syscalls, Weaken,
+    Access, BUILTIN, Content, Context, Enforcement, FileRule, InsidePath, Limits, Network, Policy,
+    Process, Syscalls, Weaken,
 };
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -197,7 +197,10 @@ fn limits() -> impl Strategy<Value = Limits> {
     };
     let time = || proptest::option::of(millis().prop_map(Duration::from_millis));
     let numbers = (number(), number(), number(), number(), number(), number());
-    (numbers, time(), time()).prop_map(|(numbers, cpu_time, wall_time)| Limits {
+    let enforcement = prop::sample::select(Enforcement::ALL.to_vec());
+    let limits = (numbers, time(), time(), enforcement);
+    limits.prop_map(|(numbers, cpu_time, wall_time, enforcement)| Limits {
+        enforcement,
         memory: numbers.0,
         processes: numbers.1,
         cpu_time,
@@ -279,7 +282,7 @@ fn every_key_is_said_and_nothing_extended() {
          env = {}\npass-env = []\nmemory-deny-write-execute = false\nspeculation = \"default\"\n\
          core-scheduling = false\nhost-ids = \"2000000000-2000065535\"\n\n[network]\nmode = \"none\"\n\n\
          [limits]\nmemory = \"none\"\nprocesses = \"none\"\ncpu-time = \"none\"\nwall-time = \"none\"\n\
-         output = \"none\"\nfile-size = \"none\"\nopen-files = \"none\"\nstack = \"none\"\n\n\
+         output = \"none\"\nfile-size = \"none\"\nopen-files = \"none\"\nstack = \"none\"\nenforcement = \"best\"\n\n\
          [syscalls]\nallow = []\ndeny = []\nkill = []\n\n[weaken]\n"
     );
 }

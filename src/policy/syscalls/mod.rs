@@ -50,6 +50,12 @@ pub fn number(name: &str) -> Option<u32> {
     table::number(name)
 }
 
+/// The name of the call with this number on this architecture.
+pub fn name(number: u32) -> Option<&'static str> {
+    let (name, _) = numbers().find(|(_, of)| *of == number)?;
+    Some(name)
+}
+
 /// The standing of a call; `None` for a name that is none on any architecture.
 pub fn standing(name: &str) -> Option<Standing> {
     let group = GROUPS.iter().find(|g| g.members().any(|m| m == name));

@@ -1,0 +1,321 @@
+//! The record of a run: facts, layers as confirmed, verdict; text and JSON.
+//! It must not decide anything but the verdict, a pure function of the facts.
+//!
+//! Nanoseconds and bytes only, never rounded.
+
+mod text;
+mod verdict;
+
+pub use verdict::{Exit, KilledBy, Limit, Verdict, verdict};
+
+use crate::escape;
+use serde::Serialize;
+use std::fmt::Write;
+
+/// Version of the JSON record; it changes when a field changes its meaning or goes.
+pub const VERSION: u32 = 2;
+
+/// What happened, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// How the program ended.
+    pub exit: Exit,
+    /// Who ended it, when it was not itself.
+    pub killed_by: Option<KilledBy>,
+    /// Limits that were hit, in time order as far as it is known.
+    pub limits_hit: Vec<Limit>,
+    /// Ended by the wall-time limit, having used less than a tenth of the elapsed
+    /// time: it waited for something.
+    pub idle: bool,
+    /// The system call that the policy kills for, where one was made.
+    pub violation: Option<Violation>,
+    /// User and system time together, of everything inside, from exec.
+    pub cpu_ns: u64,
+    /// Time in user mode, of the processes that were waited for: `rusage`, or the
+    /// whole of it where `cpu_source` is `cgroup`.
+    pub user_ns: u64,
+    /// Time in the kernel, likewise.
+    pub sys_ns: u64,
+    /// From exec to the end of the program.
+    pub wall_ns: u64,
+    /// Where `cpu_ns` comes from: `cgroup` (cpu.stat), `perf` (TASK_CLOCK, inherited)
+    /// or `rusage` (what was waited for, and what was seen in /proc).
+    pub cpu_source: &'static str,
+    /// The most memory in use at one time.
+    pub memory_peak_bytes: u64,
+    /// Where it comes from: `memory.peak` (cgroup, everything inside), `polled`
+    /// (anonymous and shared memory of everything inside, seen from time to time) or
+    /// `maxrss` (the largest resident set of any one process).
+    pub memory_source: &'static str,
+    /// Processes that the kernel killed because the memory limit was reached; `None`
+    /// where no controller counts them.
+    pub oom_kills: Option<u64>,
+    /// The most processes and threads at one time, where they were counted.
+    pub processes_peak: Option<u64>,
+    /// Processes that were refused; `None` where no controller counts them.
+    pub processes_denied: Option<u64>,
+    /// Where the two come from: `pids.peak` or `polled`.
+    pub processes_source: Option<&'static str>,
+    /// Bytes the program wrote, where the streams were counted (`limits.output`).
+    pub output: Option<Output>,
+    /// Every limit of the policy, and by what it is kept.
+    pub limits: Vec<Held>,
+    /// Every isolation step as confirmed, in order.
+    pub layers: Vec<Layer>,
+    /// What the policy weakened by name.
+    pub weakened: Vec<Weakened>,
+    /// The outcome in one word: [`verdict`] of `exit`, `killed_by` and `limits_hit`.
+    pub verdict: Verdict,
+}
+
+impl Report {
+    /// What `sandbox` exits with after this run: the program's own code, 128 + signal,
+    /// 124 after a time limit, 125 for our own failure; the whole table is in the
+    /// README. Computed from the facts, not from the field `verdict`.
+    pub fn exit_code(&self) -> u8 {
+        verdict::exit_code(self.computed(), self.exit)
+    }
+
+    /// The verdict, from the facts.
+    fn computed(&self) -> Verdict {
+        verdict(self.exit, self.killed_by, &self.limits_hit)
+    }
+
+    /// The record as one line of JSON with its line feed: `version`, then
+    /// `complete: true`, then the fields of this type. Invisible and
+    /// bidirectional characters are `\u` escapes, so that a terminal shows the
+    /// line as it is.
+    pub fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct Record<'a> {
+            version: u32,
+            complete: bool,
+            #[serde(flatten)]
+            report: &'a Report,
+        }
+        one_line(&Record {
+            version: VERSION,
+            complete: true,
+            report: self,
+        })
+    }
+}
+
+/// The record of a run that did not happen: one line of JSON with `version`,
+/// `complete: false`, the exit code and the message. `None` for the message is
+/// the placeholder that stands while the program runs.
+pub fn incomplete(failure: Option<(u8, &str)>) -> String {
+    #[derive(Serialize)]
+    struct Record<'a> {
+        version: u32,
+        complete: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exit_code: Option<u8>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+    }
+    one_line(&Record {
+        version: VERSION,
+        complete: false,
+        exit_code: failure.map(|(code, _)| code),
+        error: failure.map(|(_, message)| message),
+    })
+}
+
+/// A limit of the policy, and what keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// The policy's key.
+    pub limit: &'static str,
+    /// Its value in `unit`.
+    pub most: u64,
+    /// `bytes`, `ns` or a plural.
+    pub unit: &'static str,
+    /// What keeps it: a file of the cgroup (`memory.max`), a resource limit
+    /// (`RLIMIT_FSIZE`), a timer, or `polled`.
+    pub by: &'static str,
+}
+
+/// A system call that ended the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Its name; `None` for a number of another architecture or of none.
+    pub syscall: Option<&'static str>,
+    /// Its number, where it is known.
+    pub number: Option<u32>,
+}
+
+impl Violation {
+    fn words(&self) -> String {
+        match (self.syscall, self.number) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(number)) => format!("system call {number}"),
+            (None, None) => String::from("a system call that no policy allows"),
+        }
+    }
+}
+
+/// Bytes written on standard output and error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// Bytes the program wrote.
+    pub bytes_seen: u64,
+    /// Bytes that were passed on.
+    pub bytes_kept: u64,
+    /// Fewer were passed on than seen.
+    pub truncated: bool,
+}
+
+/// One isolation step as the kernel confirmed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Layer {
+    /// [`crate::step::Step::name`].
+    pub step: &'static str,
+    /// What holds, in words and numbers.
+    pub detail: String,
+}
+
+/// One weakening that took effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Weakened {
+    /// [`crate::policy::Weaken::name`].
+    pub token: &'static str,
+    /// The policy author's reason.
+    pub reason: String,
+}
+
+/// JSON on one line. `serde_json` leaves DEL, C1 controls and bidirectional
+/// controls as they are; in JSON they can only stand inside a string, where a
+/// `\u` escape means the same.
+pub(crate) fn one_line(record: &impl Serialize) -> String {
+    let json = serde_json::to_string(record)
+        .expect("the record holds only strings, numbers and lists of them");
+    let mut line = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
+        if escape::deceptive(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        } else {
+            line.push(c);
+        }
+    }
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(exit: Exit, killed_by: Option<KilledBy>) -> Report {
+        let limits_hit: Vec<Limit> = killed_by.and_then(KilledBy::limit).into_iter().collect();
+        Report {
+            exit,
+            killed_by,
+            idle: false,
+            violation: None,
+            cpu_ns: 1_500_000_001,
+            user_ns: 1_000_000_000,
+            sys_ns: 500_000_001,
+            wall_ns: 2_000_000_000,
+            cpu_source: "rusage",
+            memory_peak_bytes: 4096,
+            memory_source: "maxrss",
+            oom_kills: None,
+            processes_peak: Some(3),
+            processes_denied: None,
+            processes_source: Some("polled"),
+            output: Some(Output {
+                bytes_seen: 10,
+                bytes_kept: 7,
+                truncated: true,
+            }),
+            limits: vec![Held {
+                limit: "memory",
+                most: 8192,
+                unit: "bytes",
+                by: "polled",
+            }],
+            layers: vec![Layer {
+                step: "ids",
+                detail: String::from("uid 1000 inside\u{1b}[2J"),
+            }],
+            weakened: vec![Weakened {
+                token: "host-network",
+                reason: String::from("the \u{202e}database"),
+            }],
+            verdict: verdict(exit, killed_by, &limits_hit),
+            limits_hit,
+        }
+    }
+
+    const fn exit(code: Option<u8>, signal: Option<u8>) -> Exit {
+        Exit {
+            code,
+            signal,
+            core: false,
+        }
+    }
+
+    #[test]
+    fn the_exit_code_does_not_trust_the_verdict_field() {
+        let mut report = report(exit(None, Some(9)), Some(KilledBy::Wall));
+        report.verdict = Verdict::Ok;
+        assert_eq!(report.exit_code(), 124);
+    }
+
+    #[test]
+    fn the_record_is_one_line_of_visible_json() {
+        let line = report(exit(Some(3), None), None).json();
+        assert!(line.starts_with("{\"version\":2,\"complete\":true,\"exit\":{\"code\":3"));
+        assert_eq!(line.matches('\n').count(), 1);
+        assert!(line.ends_with("\"verdict\":\"exit\"}\n"), "{line}");
+        assert!(!line.trim_end().contains(escape::deceptive), "{line}");
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["layers"][0]["detail"], "uid 1000 inside\u{1b}[2J");
+        assert_eq!(value["weakened"][0]["reason"], "the \u{202e}database");
+        assert_eq!(value["cpu_ns"], 1_500_000_001_u64);
+        assert_eq!(value["killed_by"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn a_run_that_did_not_happen_says_so() {
+        assert_eq!(incomplete(None), "{\"version\":2,\"complete\":false}\n");
+        assert_eq!(
+            incomplete(Some((125, "no `x`\nhint: y\u{e0041}"))),
+            "{\"version\":2,\"complete\":false,\"exit_code\":125,\
+             \"error\":\"no `x`\\nhint: y\\udb40\\udc41\"}\n"
+        );
+    }
+
+    #[test]
+    fn the_text_names_everything_once() {
+        let mut report = report(exit(None, Some(9)), Some(KilledBy::Wall));
+        report.idle = true;
+        assert_eq!(
+            report.text(),
+            "ids: uid 1000 inside\\x1b[2J\n\
+             limit: memory 8192 bytes, by polled\n\
+             weakened: host-network, because \"the \\u{202e}database\"\n\
+             limit hit: wall\n\
+             output: 10 bytes written, 7 passed on, truncated\n\
+             time: 2.000000000 s elapsed, 1.500000001 s processor \
+             (from rusage; 1.000000000 s user, 0.500000001 s system)\n\
+             memory: 4096 bytes at most (from maxrss)\n\
+             processes: 3 at most (from polled)\n\
+             killed by: wall, idle\n\
+             end: signal 9 (SIGKILL)\n\
+             verdict: wall-time\n"
+        );
+        report.killed_by = Some(KilledBy::Syscall);
+        report.violation = Some(Violation {
+            syscall: Some("ptrace"),
+            number: Some(101),
+        });
+        assert!(report.text().contains("violation: ptrace\n"));
+        report.exit = exit(None, Some(40));
+        let text = report.text();
+        assert!(text.contains("end: signal 40\n"), "{text}");
+    }
+}
