@@ -77,9 +77,11 @@ pub const JAVA: Language = Language {
     tools: &["javac", "java"],
     source: source!("Program.java"),
     compile: &["javac", "Program.java"],
+    // The heap, and 32 MiB for the JVM itself: it collects when the heap is full, so
+    // one as large as the limit passes it before.
     run: &[
         "java",
-        "-Xmx256m",
+        "-Xmx224m",
         "-Xss64m",
         "-XX:+UseSerialGC",
         "-cp",

@@ -2,8 +2,10 @@
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.List;
 import java.util.Scanner;
 
@@ -31,6 +33,19 @@ class Program {
                 }
                 System.out.println("filled");
                 Thread.sleep(1000 * Long.parseLong(words[2]));
+            }
+            case "garbage" -> {
+                // 1 GiB in all, of which a part is in use at any time.
+                Deque<byte[]> blocks = new ArrayDeque<>();
+                for (int n = 0; n < 1 << 14; n++) {
+                    byte[] block = new byte[1 << 16];
+                    Arrays.fill(block, (byte) 1);
+                    blocks.add(block);
+                    if (blocks.size() > Integer.parseInt(words[1]) << 4) {
+                        blocks.remove();
+                    }
+                }
+                System.out.println("collected");
             }
             case "loop" -> {
                 while (true) {
