@@ -4,10 +4,10 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "languages/collectors.rs"]
+mod collectors;
 #[path = "languages/documents.rs"]
 mod documents;
-#[path = "languages/java.rs"]
-mod java;
 #[path = "languages/questions.rs"]
 mod questions;
 mod support;
@@ -60,7 +60,7 @@ tests! {
     cpp: CPP;
     rust: RUST;
     go: GO;
-    java_program: JAVA;
+    java: JAVA;
     csharp: CSHARP;
     haskell: HASKELL;
     ocaml: OCAML;

@@ -11,15 +11,14 @@ fn the_commands_written_down_are_those_that_are_tried() {
             [] => String::from("–"),
             words => format!("`sandbox -p judge-compile -- {}`", words.join(" ")),
         };
-        let shown = match language.is_native() {
-            true => "",
-            false => "--read . ",
-        };
-        let run = language.run.join(" ");
-        let row = format!(
-            "| {} | {compile} | `sandbox -p judge {shown}-- {run}` |",
-            language.name
-        );
+        let mut run = vec!["sandbox", "-p", "judge"];
+        run.extend(language.options);
+        if !language.is_native() {
+            run.extend(["--read", "."]);
+        }
+        run.push("--");
+        run.extend(language.run);
+        let row = format!("| {} | {compile} | `{}` |", language.name, run.join(" "));
         assert!(readme.lines().any(|line| line == row), "no row\n{row}");
     }
 }

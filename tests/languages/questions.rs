@@ -84,6 +84,7 @@ impl<'a> Program<'a> {
         words: &[&str],
     ) -> Run {
         command.args(["--policy", "judge"]);
+        command.args(self.language.options);
         if !self.language.is_native() {
             command.args(["--read", "."]);
         }

@@ -13,6 +13,8 @@ pub struct Language {
     pub compile: &'static [&'static str],
     /// Under `judge`, in the same directory.
     pub run: &'static [&'static str],
+    /// Options of `sandbox` that it needs for it.
+    pub options: &'static [&'static str],
     /// Does its library tell how many processors there are?
     pub counts_processors: bool,
     /// Its memory limit here, in MiB.
@@ -38,6 +40,7 @@ pub const C: Language = Language {
     source: source!("program.c"),
     compile: &["gcc", "-O2", "-o", "program", "program.c"],
     run: &["./program"],
+    options: &[],
     counts_processors: true,
     memory: 256,
 };
@@ -48,6 +51,7 @@ pub const CPP: Language = Language {
     source: source!("program.cpp"),
     compile: &["g++", "-O2", "-o", "program", "program.cpp"],
     run: &["./program"],
+    options: &[],
     counts_processors: true,
     memory: 256,
 };
@@ -58,6 +62,7 @@ pub const RUST: Language = Language {
     source: source!("program.rs"),
     compile: &["rustc", "-O", "-o", "program", "program.rs"],
     run: &["./program"],
+    options: &[],
     counts_processors: true,
     memory: 256,
 };
@@ -68,6 +73,8 @@ pub const GO: Language = Language {
     source: source!("program.go"),
     compile: &["go", "build", "-o", "program", "program.go"],
     run: &["./program"],
+    // See `collectors`: how much there is, less what the run-time itself needs.
+    options: &["--env", "GOMEMLIMIT=224MiB"],
     counts_processors: true,
     memory: 256,
 };
@@ -77,8 +84,7 @@ pub const JAVA: Language = Language {
     tools: &["javac", "java"],
     source: source!("Program.java"),
     compile: &["javac", "Program.java"],
-    // The heap, and 32 MiB for the JVM itself: it collects when the heap is full, so
-    // one as large as the limit passes it before.
+    // See `collectors`: how much there is, less what the run-time itself needs.
     run: &[
         "java",
         "-Xmx224m",
@@ -88,6 +94,7 @@ pub const JAVA: Language = Language {
         ".",
         "Program",
     ],
+    options: &[],
     counts_processors: true,
     memory: 256,
 };
@@ -98,6 +105,7 @@ pub const CSHARP: Language = Language {
     source: source!("program.cs"),
     compile: &["mcs", "program.cs"],
     run: &["mono", "program.exe"],
+    options: &[],
     counts_processors: true,
     memory: 256,
 };
@@ -108,6 +116,7 @@ pub const HASKELL: Language = Language {
     source: source!("program.hs"),
     compile: &["ghc", "-O", "-threaded", "-o", "program", "program.hs"],
     run: &["./program"],
+    options: &[],
     counts_processors: true,
     memory: 256,
 };
@@ -118,6 +127,7 @@ pub const OCAML: Language = Language {
     source: source!("program.ml"),
     compile: &["ocamlopt", "-o", "program", "unix.cmxa", "program.ml"],
     run: &["./program"],
+    options: &[],
     counts_processors: false,
     memory: 256,
 };
@@ -128,6 +138,7 @@ pub const PASCAL: Language = Language {
     source: source!("program.pas"),
     compile: &["fpc", "-O2", "program.pas"],
     run: &["./program"],
+    options: &[],
     counts_processors: false,
     memory: 256,
 };
@@ -138,6 +149,7 @@ pub const FORTRAN: Language = Language {
     source: source!("program.f90"),
     compile: &["gfortran", "-O2", "-o", "program", "program.f90"],
     run: &["./program"],
+    options: &[],
     counts_processors: false,
     memory: 256,
 };
@@ -148,6 +160,7 @@ pub const PYTHON: Language = Language {
     source: source!("program.py"),
     compile: &[],
     run: &["python3", "program.py"],
+    options: &[],
     counts_processors: true,
     memory: 256,
 };
@@ -157,7 +170,9 @@ pub const NODE: Language = Language {
     tools: &["node"],
     source: source!("program.js"),
     compile: &[],
-    run: &["node", "program.js"],
+    // See `collectors`: how much there is, less what the run-time itself needs.
+    run: &["node", "--max-old-space-size=224", "program.js"],
+    options: &[],
     counts_processors: true,
     memory: 256,
 };
@@ -168,6 +183,7 @@ pub const RUBY: Language = Language {
     source: source!("program.rb"),
     compile: &[],
     run: &["ruby", "program.rb"],
+    options: &[],
     counts_processors: true,
     memory: 256,
 };
@@ -178,6 +194,7 @@ pub const PERL: Language = Language {
     source: source!("program.pl"),
     compile: &[],
     run: &["perl", "program.pl"],
+    options: &[],
     counts_processors: false,
     memory: 256,
 };
@@ -188,6 +205,7 @@ pub const LUA: Language = Language {
     source: source!("program.lua"),
     compile: &[],
     run: &["lua5.4", "program.lua"],
+    options: &[],
     counts_processors: false,
     memory: 256,
 };
@@ -199,6 +217,7 @@ pub const PHP: Language = Language {
     compile: &[],
     // PHP's own limit, of 128 MB, is not the contest's.
     run: &["php", "-d", "memory_limit=-1", "program.php"],
+    options: &[],
     counts_processors: false,
     memory: 256,
 };
@@ -209,6 +228,7 @@ pub const BASH: Language = Language {
     source: source!("program.sh"),
     compile: &[],
     run: &["bash", "program.sh"],
+    options: &[],
     counts_processors: true,
     // It takes its time to copy a string.
     memory: 128,

@@ -41,6 +41,18 @@ func main() {
 		fmt.Println("filled")
 		time.Sleep(time.Duration(seconds) * time.Second)
 		runtime.KeepAlive(blocks)
+	case "garbage":
+		// 1 GiB in all, of which a part is in use at any time.
+		live, _ := strconv.Atoi(words[1])
+		blocks := make([][]byte, live<<4)
+		for n := 0; n < 1<<14; n++ {
+			block := make([]byte, 1<<16)
+			for at := range block {
+				block[at] = 1
+			}
+			blocks[n%len(blocks)] = block
+		}
+		fmt.Println("collected")
 	case "loop":
 		for {
 		}

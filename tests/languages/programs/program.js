@@ -21,6 +21,13 @@ switch (what) {
     console.log('filled');
     setTimeout(() => blocks.length, 1000 * Number(seconds));
     break;
+  case 'garbage': {
+    // 1 GiB in all, of which a part is in use at any time.
+    const live = target << 4;
+    for (let n = 0; n < 1 << 14; n++) blocks[n % live] = new Array(1 << 13).fill(n + 0.5);
+    console.log('collected');
+    break;
+  }
   case 'loop':
     for (;;);
   case 'sleep':
