@@ -54,6 +54,7 @@ mod launch;
 mod child;
 mod supervise;
 mod command;
+pub mod transfer;
 pub mod audit;
 mod error;
 

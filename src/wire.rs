@@ -67,7 +67,7 @@ pub enum Frame {
     /// Init → parent: a system call that the policy kills for was made, and
     /// everything is being killed.
     #[allow(missing_docs)]
-    Violation { number: i32 },
+    Violation { number: u32 },
     /// Parent → init: the id maps are written, go on.
     Go,
     /// Parent → init: send this signal to the program's process group.
@@ -90,7 +90,7 @@ impl Frame {
             Frame::Memory { bytes } => halves(CONTROL_BASE + 6, bytes),
             Frame::Processes { peak } => (CONTROL_BASE + 7, peak, 0),
             Frame::Ended { ns } => halves(CONTROL_BASE + 8, ns),
-            Frame::Violation { number } => (CONTROL_BASE + 9, 0, number),
+            Frame::Violation { number } => (CONTROL_BASE + 9, number, 0),
         };
         let [a0, a1, a2, a3] = a.to_le_bytes();
         let [b0, b1, b2, b3] = b.to_le_bytes();
@@ -134,7 +134,7 @@ impl Frame {
             (8, low, high) => Some(Frame::Ended {
                 ns: whole(low, high),
             }),
-            (9, 0, number) => Some(Frame::Violation { number }),
+            (9, number, 0) => Some(Frame::Violation { number }),
             _ => None,
         }
     }
@@ -182,7 +182,7 @@ mod tests {
                 Frame::Memory { bytes: long },
                 Frame::Processes { peak: kib },
                 Frame::Ended { ns: long },
-                Frame::Violation { number },
+                Frame::Violation { number: kib },
                 Frame::Go,
                 Frame::Signal { number },
             ] {

@@ -188,7 +188,7 @@ fn what_cannot_be_audited_is_an_error() {
         ),
         (
             vec!["--policy", &policy(&scratch, deaf)],
-            "the program of the audit cannot run under this policy: signal 31 (SIGSYS)",
+            "the program of the audit cannot run under this policy: it kills for read",
         ),
     ] {
         let output = audit(&options);

@@ -168,7 +168,7 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         idle: false,
         violation: facts.violation.map(|number| Violation {
             syscall: None,
-            number: u32::try_from(number).ok(),
+            number: Some(number),
         }),
         oom_kills: None,
         processes_peak: Some(u64::from(facts.processes)),

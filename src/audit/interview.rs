@@ -30,7 +30,8 @@ pub(super) fn interview(
         }
         match (report.killed_by, report.exit.signal) {
             // By what it tried: that is the answer.
-            (None | Some(KilledBy::Syscall), Some(signal)) => {
+            (Some(KilledBy::Syscall), _) => answers.push(Answer::Killed(libc::SIGSYS)),
+            (None, Some(signal)) => {
                 answers.push(Answer::Killed(signal.into()));
             }
             // A limit in the middle; the rest is asked in another run.
@@ -85,10 +86,13 @@ fn ask(mut to: &File, from: &mut BufReader<File>, question: &Ask) -> Option<Answ
 }
 
 fn cannot_run(report: &Report) -> Error {
+    let end = match &report.violation {
+        Some(violation) => format!("it kills for {}", violation.words()),
+        None => report.exit.words(),
+    };
     Error::Refused(
         Refusal::new(format!(
-            "the program of the audit cannot run under this policy: {}",
-            report.exit.words()
+            "the program of the audit cannot run under this policy: {end}"
         ))
         .hint("it needs what a small Rust program needs: a few MiB of memory and @default system calls; a dynamically linked one also its libraries"),
     )

@@ -55,11 +55,13 @@ pub(super) fn build(
 /// A procfs that is mounted nowhere, for pid 1 alone. Unlike the program's it shows
 /// also the processes that may not be looked into.
 fn own_procfs() -> Result<RawFd> {
-    let attributes = SAFE | mount::ATTR_NOEXEC | mount::ATTR_RDONLY;
-    let tree = mount::make(c"proc", &[(c"subset", c"pid")], attributes)?;
+    let only_processes = [(c"subset", c"pid")];
+    let flags = mount::ATTR_RDONLY | mount::ATTR_NOEXEC | SAFE;
+    let tree = mount::make(c"proc", &only_processes, flags)?;
     let directory = fd::open_beneath(tree, c".");
     fd::close(tree);
-    directory
+    // Standard streams take their numbers later, in a table that pid 1 shares.
+    directory.and_then(fd::raise)
 }
 
 /// A private tmpfs stacked on `/`. Absolute paths still start at the old root,

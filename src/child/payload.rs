@@ -32,9 +32,13 @@ pub(super) fn split(stage: Stage<Uncapped>, image: &Image) -> Result<Started, Fa
     process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).map_err(Failure::at(Step::Payload, 9))?;
     // Before the program exists: a pid 1 that cannot see it end must not start it.
     // SIGCHLD is blocked since before the clone, so none is lost.
-    let ended = process::signal_descriptor(libc::SIGCHLD).map_err(Failure::at(Step::Payload, 8))?;
+    let ended = process::signal_descriptor(libc::SIGCHLD)
+        .and_then(fd::raise)
+        .map_err(Failure::at(Step::Payload, 8))?;
     if image.watch.perf {
-        let counter = perf::task_clock().map_err(Failure::at(Step::Payload, 11))?;
+        let counter = perf::task_clock()
+            .and_then(fd::raise)
+            .map_err(Failure::at(Step::Payload, 11))?;
         image.found.perf.store(counter, Relaxed);
     }
     let mut passed = Passed {

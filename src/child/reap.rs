@@ -5,9 +5,10 @@
 use super::GAVE_UP;
 use super::gauge::Gauge;
 use crate::launch::image::Image;
-use crate::sys::{Errno, clone, fd, process, socket};
+use crate::sys::{Errno, clone, fd, process, seccomp, socket};
 use crate::wire::{FRAME_BYTES, Frame, Over};
 use std::os::fd::RawFd;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Runs until the program ends, the parent goes away or the time is over.
 pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
@@ -28,7 +29,17 @@ fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno>
     process::prctl(libc::PR_SET_PDEATHSIG, 0, 0, 0, 0)?;
     let mut gauge = Gauge::new(image)?;
     let [cpu_stat, procfs, perf] = gauge.descriptors();
-    keep_only([control, ended, image.parent, cpu_stat, procfs, perf])?;
+    let listener = image.found.listener.load(Relaxed);
+    let kept = [
+        control,
+        ended,
+        image.parent,
+        cpu_stat,
+        procfs,
+        perf,
+        listener,
+    ];
+    keep_only(kept)?;
     let deadline = image.wall_time_ns.map(|limit| began.saturating_add(limit));
     loop {
         if let Some(status) = reap(program, &mut gauge)? {
@@ -53,9 +64,18 @@ fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno>
         }
         let next = [deadline, gauge.next].into_iter().flatten().min();
         let left = next.map(|at| at.saturating_sub(process::monotonic_ns()));
-        let mut fds = [wanted(control), wanted(ended), wanted(image.parent)];
+        let mut fds = [control, ended, image.parent, listener].map(wanted);
         process::poll(&mut fds, left)?;
-        let [control_event, ended_event, parent_event] = fds;
+        let [control_event, ended_event, parent_event, call_event] = fds;
+        if call_event.revents & libc::POLLIN != 0
+            && let Some(number) = told(listener)?
+        {
+            // First: what waits for an answer must not get one when this process ends.
+            pass_on(-1, libc::SIGKILL)?;
+            gauge.finish()?;
+            account(control, &gauge, began)?;
+            return fd::write_all(control, &Frame::Violation { number }.encode());
+        }
         if ended_event.revents != 0 {
             // The content is not needed; an unread signalfd would stay readable.
             let mut info = [0u8; 128];
@@ -90,6 +110,14 @@ fn account(control: RawFd, gauge: &Gauge<'_>, began: u64) -> Result<(), Errno> {
     Ok(())
 }
 
+/// The call that the policy kills for; `None` when its caller was ended meanwhile.
+fn told(listener: RawFd) -> Result<Option<u32>, Errno> {
+    match seccomp::told(listener) {
+        Err(Errno::ENOENT | Errno::EINTR) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 fn wanted(fd: RawFd) -> libc::pollfd {
     libc::pollfd {
         fd,
@@ -99,7 +127,7 @@ fn wanted(fd: RawFd) -> libc::pollfd {
 }
 
 /// Closes every descriptor but these; -1 is none.
-fn keep_only(mut kept: [RawFd; 6]) -> Result<(), Errno> {
+fn keep_only(mut kept: [RawFd; 7]) -> Result<(), Errno> {
     kept.sort_unstable();
     let mut first = 0;
     for fd in kept {

@@ -56,6 +56,8 @@ pub(crate) struct Image {
     pub(crate) landlock: Option<LandlockImage>,
     /// The system call filter.
     pub(crate) filter: Vec<sock_filter>,
+    /// The same for where pid 1 can listen.
+    pub(crate) listening: Option<Vec<sock_filter>>,
     /// Wall-time limit, nanoseconds.
     pub(crate) wall_time_ns: Option<u64>,
     /// What pid 1 watches.
@@ -99,6 +101,7 @@ pub(crate) struct Watch {
 pub(crate) struct Found {
     pub(crate) procfs: AtomicI32,
     pub(crate) perf: AtomicI32,
+    pub(crate) listener: AtomicI32,
 }
 
 /// The Landlock domain, ready to be put in force.
@@ -252,11 +255,13 @@ impl Image {
             attributes: plan.attributes,
             landlock,
             filter: plan.seccomp.program.clone(),
+            listening: plan.seccomp.listening.clone(),
             wall_time_ns: plan.limits.wall_time.map(nanoseconds),
             watch: watch(plan)?,
             found: Found {
                 procfs: AtomicI32::new(-1),
                 perf: AtomicI32::new(-1),
+                listener: AtomicI32::new(-1),
             },
             candidates: plan
                 .program

@@ -473,6 +473,9 @@ pub struct Landlock {
 pub struct Seccomp {
     /// Classic BPF, ready to attach.
     pub program: Vec<seccompiler::sock_filter>,
+    /// The same where pid 1 listens, is told of the calls that kill, and kills; `None`
+    /// where no call does.
+    pub listening: Option<Vec<seccompiler::sock_filter>>,
     /// What it answers, for `sandbox plan`.
     pub answers: seccomp::Answers,
 }

@@ -37,7 +37,11 @@ pub fn resolve(syscalls: &Syscalls, network: Network, tty: bool) -> Result<Secco
     let program = program.map_err(|why| uncompiled(&why))?;
     let checked = Checked::new(&program).map_err(|why| uncompiled(&why))?;
     prove_startable(&checked)?;
-    Ok(Seccomp { program, answers })
+    Ok(Seccomp {
+        listening: compile::listening(&program),
+        program,
+        answers,
+    })
 }
 
 /// What the filter for `[syscalls]` means, for those who check it.
@@ -258,6 +262,38 @@ mod tests {
             instruction_pointer: 0,
             args: [0; 6],
         })
+    }
+
+    #[test]
+    fn a_listener_is_told_of_what_kills_and_of_nothing_else() {
+        let resolve = |kill: &[&str]| {
+            let policy = policy(&["@default"], &["getcpu"], kill);
+            super::resolve(&policy, Network::None, false).unwrap()
+        };
+        assert_eq!(resolve(&[]).listening, None);
+        let plan = resolve(&["sched_yield", "@xattr"]);
+        let listening = plan.listening.unwrap();
+        let mut told = 0;
+        for nr in (0..512).chain([0x4000_0000, u32::MAX]) {
+            for arch in [ARCH, 0x4000_0003] {
+                let data = Data {
+                    nr,
+                    arch,
+                    instruction_pointer: 0,
+                    args: [1; 6],
+                };
+                let by_itself = crate::bpf::evaluate(&plan.program, &data).unwrap();
+                let answer = crate::bpf::evaluate(&listening, &data).unwrap();
+                match (by_itself, arch) {
+                    (libc::SECCOMP_RET_KILL_PROCESS, ARCH) => {
+                        assert_eq!(answer, libc::SECCOMP_RET_USER_NOTIF);
+                        told += 1;
+                    }
+                    (other, _) => assert_eq!(answer, other, "{nr} {arch:x}"),
+                }
+            }
+        }
+        assert!(told > 4, "{told}");
     }
 
     #[test]

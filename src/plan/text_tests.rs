@@ -148,6 +148,7 @@ fn plan() -> Plan {
         }),
         seccomp: Seccomp {
             program: Vec::new(),
+            listening: None,
             answers: Answers::default(),
         },
         program: Program {

@@ -146,7 +146,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match (self.syscall, self.number) {
             (Some(name), _) => name.to_owned(),
             (None, Some(number)) => format!("system call {number}"),

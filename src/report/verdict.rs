@@ -72,7 +72,8 @@ pub fn verdict(exit: Exit, killed_by: Option<KilledBy>, limits_hit: &[Limit]) ->
 /// | `signal` | 128 + signal |
 /// | `cpu-time`, `wall-time` | 124 |
 /// | `processes` | the program's own, or 128 + signal |
-/// | `memory`, `output`, `file-size`, `violation`, `cancelled` | 128 + signal; 137 where none was seen |
+/// | `memory`, `output`, `file-size`, `cancelled` | 128 + signal; 137 where none was seen |
+/// | `violation` | 159, as after SIGSYS |
 /// | `internal` | 125 |
 ///
 /// A run that was cut off never exits 0, even when the program slipped out with 0
@@ -87,11 +88,11 @@ pub fn exit_code(verdict: Verdict, exit: Exit) -> u8 {
             (_, signal) => signal.map_or(125, by_signal),
         },
         Verdict::CpuTime | Verdict::WallTime => 124,
-        Verdict::Memory
-        | Verdict::Output
-        | Verdict::FileSize
-        | Verdict::Violation
-        | Verdict::Cancelled => by_signal(exit.signal.unwrap_or(Signal::SIGKILL as u8)),
+        Verdict::Memory | Verdict::Output | Verdict::FileSize | Verdict::Cancelled => {
+            by_signal(exit.signal.unwrap_or(Signal::SIGKILL as u8))
+        }
+        // Whether the filter killed by itself or a listener did makes no difference.
+        Verdict::Violation => by_signal(Signal::SIGSYS as u8),
         Verdict::Internal => 125,
     }
 }
@@ -271,6 +272,7 @@ mod tests {
             (signal(9), Some(Output), Verdict::Output, 137),
             (code(0), Some(Output), Verdict::Output, 137),
             (signal(31), Some(Syscall), Verdict::Violation, 159),
+            (signal(9), Some(Syscall), Verdict::Violation, 159),
             (signal(15), Some(Cancel), Verdict::Cancelled, 143),
             (neither, Some(Cancel), Verdict::Cancelled, 137),
             (code(0), Some(Internal), Verdict::Internal, 125),

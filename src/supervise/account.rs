@@ -107,9 +107,7 @@ fn violation(facts: &Facts, killed_by: Option<KilledBy>) -> Option<Violation> {
     if killed_by != Some(KilledBy::Syscall) {
         return None;
     }
-    let number = facts
-        .violation
-        .and_then(|number| u32::try_from(number).ok());
+    let number = facts.violation;
     Some(Violation {
         syscall: number.and_then(crate::policy::syscalls::name),
         number,

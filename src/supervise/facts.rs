@@ -22,7 +22,7 @@ pub struct Facts {
     /// From exec until the program ended or was ended, nanoseconds.
     pub wall_ns: Option<u64>,
     /// Number of the system call that ended the run.
-    pub violation: Option<i32>,
+    pub violation: Option<u32>,
     /// Who ended the program, when it was not itself.
     pub killed_by: Option<KilledBy>,
     /// The program may have ended before anybody saw that it wrote too much.

@@ -78,8 +78,9 @@ impl Stack {
     }
 }
 
-/// A process that shares this one's memory until it executes a program or ends,
-/// while this one waits (CLONE_VM | CLONE_VFORK, clone(2)): no page is copied. It
+/// A process that shares this one's memory and descriptors until it executes a
+/// program or ends, while this one waits (CLONE_VM | CLONE_FILES | CLONE_VFORK,
+/// clone(2)): no page is copied, and what it opened this one has afterwards. It
 /// runs `child` on the stack given, and reports its end with SIGCHLD. Child-safe.
 ///
 /// # Safety
@@ -91,7 +92,7 @@ pub(crate) unsafe fn vfork(
     child: extern "C" fn(*mut libc::c_void) -> libc::c_int,
     argument: *mut libc::c_void,
 ) -> Result<libc::pid_t> {
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_VFORK | libc::SIGCHLD;
     let bottom = stack.0.as_ptr() as usize;
     // Stacks grow down; every ABI of Linux wants 16 bytes alignment.
     let top = (bottom + stack.0.len()) & !15;

@@ -85,7 +85,7 @@ fn open(dir: RawFd, path: &CStr, flags: OFlag, mode: u32, beneath: bool) -> Resu
     resolved(dir, path, flags, mode, resolve)
 }
 
-fn resolved(
+pub(super) fn resolved(
     dir: RawFd,
     path: &CStr,
     flags: OFlag,
@@ -253,6 +253,17 @@ pub(crate) fn duplicate(fd: RawFd) -> Result<std::os::fd::OwnedFd> {
     let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into())?;
     // SAFETY: a new descriptor, owned by nobody else.
     Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(copy as RawFd) })
+}
+
+/// The same descriptor under a number that is no standard stream's. Child-safe.
+pub(crate) fn raise(fd: RawFd) -> Result<RawFd> {
+    if fd > 2 {
+        return Ok(fd);
+    }
+    // SAFETY: no memory is passed.
+    let raised = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into());
+    close(fd);
+    raised.map(|fd| fd as RawFd)
 }
 
 /// The same descriptor, or a copy of it where its number is one of a standard

@@ -5,7 +5,9 @@
 //! clone and exec) or *parent only*. They decide nothing.
 
 pub(crate) mod ask;
+pub(crate) mod beneath;
 pub(crate) mod clone;
+pub(crate) mod copy;
 pub(crate) mod fd;
 pub(crate) mod inherited;
 pub(crate) mod landlock;

@@ -69,6 +69,27 @@ fn a_call_the_policy_kills_for_is_a_violation() {
     assert_eq!(support::code(&output), 128 + 31);
     assert_eq!(report["killed_by"], "syscall");
     assert_eq!(report["verdict"], "violation");
+    assert_eq!(report["violation"]["syscall"], "sched_yield");
+}
+
+#[test]
+fn a_call_that_kills_ends_everything_at_once_whoever_made_it() {
+    let scratch = support::Scratch::new();
+    let policy = "version = 1\nextends = [\"strict\"]\n[syscalls]\nkill = [\"sched_yield\"]\n";
+    scratch.file("kill.toml", policy, 0o644);
+    let policy = scratch.join("kill.toml").display().to_string();
+    for caller in [
+        "os.fork() or (os.sched_yield(), print(1, flush=True))",
+        "threading.Thread(target=lambda: (os.sched_yield(), print(1, flush=True))).start()",
+    ] {
+        let script = format!(
+            "exec /usr/bin/python3 -c 'import os, threading, time; {caller}; time.sleep(60)'"
+        );
+        let (output, report) = recorded(&["--policy", &policy], &script);
+        assert_eq!(support::code(&output), 128 + 31);
+        assert_eq!(report["violation"]["syscall"], "sched_yield");
+        assert_eq!(output.stdout, b"", "it went on after the call");
+    }
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "Error",
         ],
     ),
+    // Files in and out of a directory that is held by a descriptor.
+    ("transfer", &["sys", "escape"]),
     // A user of the library's face, inside the library: it runs itself.
     (
         "audit",

@@ -44,6 +44,30 @@ pub(super) fn compile<'c>(
     Ok(code.backwards)
 }
 
+/// How many instructions of a program are about calls of other architectures.
+const FOREIGN: usize = 3;
+
+/// The program in the form in which a listener is told of the calls that kill, and
+/// then kills: it learns which call it was. `None` where no call kills. Calls of
+/// other architectures still kill by themselves, and only the process that made them:
+/// programs try whether such calls work, in a child.
+pub(super) fn listening(program: &[sock_filter]) -> Option<Vec<sock_filter>> {
+    let kills = |at: usize, code: u16, k: u32| {
+        at >= FOREIGN && code == code::RET_K && k == Answer::Kill.value()
+    };
+    let told = program.iter().enumerate().map(|(at, op)| match op {
+        op if kills(at, op.code, op.k) => sock_filter {
+            k: libc::SECCOMP_RET_USER_NOTIF,
+            ..op.clone()
+        },
+        op => op.clone(),
+    });
+    let any = program.iter().enumerate();
+    any.clone()
+        .any(|(at, op)| kills(at, op.code, op.k))
+        .then(|| told.collect())
+}
+
 /// A first number and what happens to it and those after it, up to the next run.
 type Run<'a> = (u32, &'a Call);
 

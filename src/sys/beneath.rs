@@ -1,0 +1,128 @@
+//! One name beneath a directory that is held by a descriptor, and what a directory holds.
+//! Parent only. They must not leave the directory, whatever the name has become meanwhile.
+//!
+//! Every opening is an `openat2(2)` (Linux 5.6) that follows no link of either kind, crosses
+//! no mount and does not climb.
+
+use super::{Errno, Result, check, fd, uninterrupted};
+use nix::fcntl::{OFlag, ResolveFlag};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+fn open(dir: BorrowedFd<'_>, name: &CStr, flags: OFlag, mode: u32) -> Result<OwnedFd> {
+    let resolve = ResolveFlag::RESOLVE_BENEATH
+        | ResolveFlag::RESOLVE_NO_SYMLINKS
+        | ResolveFlag::RESOLVE_NO_MAGICLINKS
+        | ResolveFlag::RESOLVE_NO_XDEV;
+    let flags = flags | OFlag::O_NOFOLLOW;
+    fd::resolved(dir.as_raw_fd(), name, flags, mode, resolve).map(fd::own)
+}
+
+/// What has the name, without opening it (`O_PATH`): a link is the link itself, a FIFO
+/// or device notices nothing.
+pub(crate) fn look(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    open(dir, name, OFlag::O_PATH, 0)
+}
+
+/// For reading, without waiting for a writer (FIFO) or a holder (lease), and without a
+/// terminal becoming this process's own.
+pub(crate) fn open_file(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    open(dir, name, flags, 0)
+}
+
+/// The directory that a descriptor is the place of, for reading its entries.
+pub(crate) fn open_directory(dir: BorrowedFd<'_>) -> Result<OwnedFd> {
+    open(dir, c".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)
+}
+
+/// A regular file that did not exist, for writing.
+pub(crate) fn create(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<OwnedFd> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOCTTY;
+    open(dir, name, flags, mode)
+}
+
+/// `renameat(2)` within one directory. A link that has one of the names is itself renamed
+/// or replaced.
+pub(crate) fn rename(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<()> {
+    let dir = dir.as_raw_fd();
+    // SAFETY: both names are NUL-terminated.
+    check(unsafe { libc::renameat(dir, from.as_ptr(), dir, to.as_ptr()) }.into()).map(drop)
+}
+
+/// `fchmod(2)`.
+pub(crate) fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::fchmod(fd.as_raw_fd(), mode) }.into()).map(drop)
+}
+
+/// What `getdents64(2)` fills; the kernel writes aligned fields.
+#[repr(align(8))]
+struct Filled([u8; 8192]);
+
+/// The names in a directory, a buffer at a time.
+pub(crate) struct Entries {
+    directory: OwnedFd,
+    filled: Box<Filled>,
+    at: usize,
+    end: usize,
+}
+
+impl Entries {
+    /// Of a directory that was opened for reading.
+    pub(crate) fn of(directory: OwnedFd) -> Entries {
+        Entries {
+            directory,
+            filled: Box::new(Filled([0; 8192])),
+            at: 0,
+            end: 0,
+        }
+    }
+
+    /// The directory itself.
+    pub(crate) fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// The next name but `.` and `..`; `None` at the end, which a directory that was
+    /// removed has reached.
+    pub(crate) fn next(&mut self) -> Result<Option<CString>> {
+        loop {
+            if self.at == self.end && !self.fill()? {
+                return Ok(None);
+            }
+            let name = self.take().ok_or(Errno::EIO)?;
+            if ![c".", c".."].contains(&name.as_c_str()) {
+                return Ok(Some(name));
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<bool> {
+        let fd = self.directory.as_raw_fd();
+        let Filled(buffer) = &mut *self.filled;
+        let filled = uninterrupted(|| {
+            // SAFETY: pointer and length describe the buffer.
+            check(unsafe {
+                libc::syscall(libc::SYS_getdents64, fd, buffer.as_mut_ptr(), buffer.len())
+            })
+        });
+        self.at = 0;
+        self.end = match filled {
+            Ok(bytes) => bytes as usize,
+            Err(Errno::ENOENT) => 0,
+            Err(errno) => return Err(errno),
+        };
+        Ok(self.end > 0)
+    }
+
+    /// One `struct linux_dirent64`: inode and offset (8 bytes each), length (2), type
+    /// (1), and the name up to its NUL.
+    fn take(&mut self) -> Option<CString> {
+        let entry = self.filled.0.get(self.at..self.end)?;
+        let length = u16::from_ne_bytes(entry.get(16..18)?.try_into().ok()?);
+        let name = CStr::from_bytes_until_nul(entry.get(19..length.into())?).ok()?;
+        self.at += usize::from(length);
+        Some(name.to_owned())
+    }
+}
