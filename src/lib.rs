@@ -43,6 +43,7 @@
 
 pub mod escape;
 pub mod step;
+mod mountinfo;
 pub mod policy;
 pub mod host;
 pub mod bpf;
