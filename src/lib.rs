@@ -47,6 +47,7 @@ mod mountinfo;
 pub mod policy;
 pub mod host;
 pub mod bpf;
+pub mod cgroup;
 pub mod plan;
 pub mod report;
 mod wire;

@@ -12,6 +12,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     ("mountinfo", &[]),
     ("host", &["sys", "policy", "mountinfo"]),
     ("bpf", &[]),
+    ("cgroup", &["sys", "escape", "mountinfo"]),
     ("plan", &["policy", "host", "bpf", "step", "escape"]),
     ("sys", &[]),
     ("wire", &["step"]),
