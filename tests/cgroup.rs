@@ -13,6 +13,8 @@ mod leaf;
 mod limits;
 #[path = "cgroup/stale.rs"]
 mod stale;
+#[path = "cgroup/systemd.rs"]
+mod systemd;
 #[path = "cgroup/tree.rs"]
 mod tree;
 #[path = "cgroup/ways.rs"]

@@ -24,6 +24,8 @@ make_root() { # DIRECTORY
         put "$root" "$file" "$file"
     done
     put "$root" /bin/sh /usr/bin/sh
+    # As a user's manager, which tests ask for a scope.
+    put "$root" /usr/lib/systemd/systemd /usr/lib/systemd/systemd
     for file in "${binary[@]}"; do
         put "$root" "$file" "$file"
         strip --strip-debug "$root$file"
