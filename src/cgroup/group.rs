@@ -186,6 +186,15 @@ impl Group {
         Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
     }
 
+    /// Has it processes of its own, and so the rule that it may hand on nothing? The root
+    /// of the machine has not that rule, nor the file.
+    pub(super) fn is_occupied(&self) -> bool {
+        let ruled = self
+            .open_file(Path::new("cgroup.type"), OFlag::O_PATH)
+            .is_ok();
+        ruled && !self.processes().is_ok_and(|all| all.is_empty())
+    }
+
     /// Puts a process into it, threads and all; 0 is the caller.
     pub(super) fn take_in(&self, pid: libc::pid_t) -> Result<()> {
         self.write("cgroup.procs", &pid.to_string())

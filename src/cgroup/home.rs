@@ -175,7 +175,14 @@ impl Home {
         stale::collect(&group);
         let mut leaf = Leaf::make(&group)?;
         let before = group.handed_on();
-        let refused: Vec<_> = (wanted & (group.available() - before))
+        let mut asked = wanted & (group.available() - before);
+        // cpu, pids and cpuset can be handed on by a group with processes, which makes
+        // it the root of a threaded subtree, and every group below it invalid.
+        let occupied = !asked.is_empty() && group.is_occupied();
+        if occupied {
+            asked = Controllers::NONE;
+        }
+        let refused: Vec<_> = asked
             .iter()
             .filter_map(|one| Some((one, group.hand_on(one).err()?)))
             .collect();
@@ -185,7 +192,11 @@ impl Home {
             return Err(not_entered(&group, errno));
         }
         let controllers = leaf.look();
-        let lacks = lacks(&group, wanted - controllers, &refused);
+        let missing = wanted - controllers;
+        let lacks = match occupied {
+            true => Some(hands_nothing_on(&group, missing)),
+            false => lacks(&group, missing, &refused),
+        };
         Ok(Home {
             group,
             origin,
@@ -235,6 +246,14 @@ fn not_entered(group: &Group, errno: Errno) -> Failure {
     }
 }
 
+fn hands_nothing_on(group: &Group, missing: Controllers) -> Failure {
+    Failure::new(format!(
+        "{} has processes in it, and so cannot hand on: {missing}",
+        group.tick()
+    ))
+    .hint("start from a group below it: move its processes there, and hand the controllers on")
+}
+
 /// Why a leaf there does not have these controllers.
 fn lacks(group: &Group, missing: Controllers, refused: &[(Controllers, Errno)]) -> Option<Failure> {
     if missing.is_empty() {
@@ -244,13 +263,7 @@ fn lacks(group: &Group, missing: Controllers, refused: &[(Controllers, Errno)]) 
     if let Some((_, errno)) = refused.first() {
         let names: Vec<_> = refused.iter().flat_map(|(one, _)| one.names()).collect();
         let what = format!("hand on {} from {here}", names.join(", "));
-        let failure = Failure::because(what, *errno);
-        return Some(match errno {
-            Errno::EBUSY => failure.hint(
-                "a group with processes in it hands nothing on: move them to a group below it first",
-            ),
-            _ => failure,
-        });
+        return Some(Failure::because(what, *errno));
     }
     let absent = missing - group.available();
     if absent.is_empty() {

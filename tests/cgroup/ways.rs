@@ -52,13 +52,14 @@ fn a_group_with_processes_is_passed_over_for_one_above() {
         return;
     };
     let own = tree.group("middle/own");
+    hand_on(tree.path(), three());
     let _sleeper = Sleeper::start(&tree.path().join("middle"));
     let answer = Answer::from(&own, THREE);
     assert_eq!(answer.get("origin"), "sibling");
     assert_eq!(Path::new(answer.get("path")), tree.path());
     let attempt = answer.get("attempt sibling:");
     assert!(
-        attempt.contains("cannot hand on memory, pids, cpu from") && attempt.contains("/middle`"),
+        attempt.ends_with("/middle` has processes in it, and so cannot hand on: memory, pids, cpu"),
         "{attempt}"
     );
 }
@@ -93,7 +94,13 @@ fn below_our_own_group_nobody_moves_unless_allowed() {
     assert_eq!(answer.get("origin"), "own");
     assert_eq!(answer.get("controllers"), "none");
     assert!(answer.get("attempt sibling:").contains("Permission denied"));
-    assert!(answer.get("attempt own:").contains("cannot hand on"));
+    assert!(
+        answer
+            .get("attempt own:")
+            .contains("cannot hand on: memory, pids, cpu")
+    );
+    let kind = fs::read_to_string(own.join("cgroup.type")).unwrap();
+    assert_eq!(kind, "domain\n", "no threaded subtree was made of it");
     assert!(sleeper.group().ends_with("/own"));
     assert_eq!(children(&own), [""; 0]);
 
@@ -157,9 +164,13 @@ fn many_at_once_find_the_same_place() {
     hand_on(tree.path(), three());
     hand_on(&tree.path().join("middle"), three());
     close(&tree.path().join("middle"));
+    let scratch = super::support::Scratch::new();
     std::thread::scope(|scope| {
         let ask = || {
-            let answer = Answer::from(&own, MOVING);
+            // All are inside before the first hands something on; then nobody gets in.
+            let here = scratch.path().display();
+            let wait = format!("echo >{here}/$$; while [ $(ls {here} | wc -l) -lt 6 ]; do :; done");
+            let answer = Answer::after(&own, &wait, MOVING);
             assert_eq!(
                 answer.get("controllers"),
                 "memory, pids, cpu",
