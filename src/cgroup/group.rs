@@ -294,3 +294,7 @@ fn retry<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
 pub(super) fn errno_of(error: std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
+
+#[cfg(test)]
+#[path = "group_tests.rs"]
+mod tests;

@@ -92,6 +92,14 @@ fn dropped_it_is_gone_with_all_that_lived_in_it() {
     assert!(!child.wait().unwrap().success());
 }
 
+/// Runs are made by many threads from one home.
+#[test]
+fn a_home_and_its_leaves_go_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<sandbox::cgroup::Home>();
+    shared::<sandbox::cgroup::Leaf>();
+}
+
 #[test]
 fn a_leaf_is_for_its_maker_alone() {
     use std::os::unix::fs::PermissionsExt;

@@ -2,7 +2,7 @@
 //! what it counted.
 
 use super::helper;
-use super::tree::{Tree, Waiting};
+use super::tree::{Tree, Waiting, until};
 use sandbox::cgroup::{Controllers, CpuMax, Leaf, Limits};
 use std::collections::BTreeSet;
 use std::fs;
@@ -100,6 +100,7 @@ fn too_much_memory_ends_the_whole_group() {
     // A bystander in the same leaf goes with it.
     let mut bystander = Waiting::start("exec sleep 1000").go(&leaf);
     assert_eq!(touch(&leaf, 64 << 20).signal(), Some(libc::SIGKILL));
+    until("nobody is left", || !leaf.is_populated().unwrap());
     assert_eq!(bystander.wait().unwrap().signal(), Some(libc::SIGKILL));
     let events = leaf.memory_events().unwrap().unwrap();
     assert!(events.max > 0 && events.oom > 0, "{events:?}");
