@@ -11,8 +11,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long the whole of it may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a manager may take to answer, and then to move us. A busy one is better
+/// waited for: a move that comes after we gave up would come during the run.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who may be there to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -130,7 +130,11 @@ fn many_at_once_have_a_scope_each() {
     let sleeper = Sleeper::start(&session);
     let settings = [("FIND_CONTROLLERS", "pids"), ("FIND_MOVING", "1")];
     let mut homes: Vec<String> = std::thread::scope(|scope| {
-        let ask = || manager.ask(&settings).get("path").to_owned();
+        let ask = || {
+            let answer = manager.ask(&settings);
+            assert_eq!(answer.get("origin"), "systemd", "{}", answer.0);
+            answer.get("path").to_owned()
+        };
         let asking: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
         asking.into_iter().map(|one| one.join().unwrap()).collect()
     });
