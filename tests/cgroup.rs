@@ -11,6 +11,8 @@ mod helper;
 mod leaf;
 #[path = "cgroup/limits.rs"]
 mod limits;
+#[path = "cgroup/runs.rs"]
+mod runs;
 #[path = "cgroup/stale.rs"]
 mod stale;
 #[path = "cgroup/systemd.rs"]
@@ -94,33 +96,4 @@ fn inside_the_callers_group_is_the_root() {
     let output = support::run(sandbox().args(["--", "/bin/cat", "/proc/self/cgroup"]));
     assert_eq!(code(&output), 0, "{}", complaint(&output));
     assert_eq!(output.stdout, b"0::/\n");
-}
-
-#[test]
-fn a_run_makes_no_group_and_leaves_none() {
-    let Some(group) = delegated() else { return };
-    let scratch = Scratch::new();
-    let mark = scratch.directory("work");
-    let parent = group.parent().unwrap();
-    let before = groups(parent);
-    let mut child = sandbox()
-        .arg("--write")
-        .arg(&mark)
-        .args(["--", "/bin/sh", "-c", "echo >\"$0\"/started; sleep 60"])
-        .arg(&mark)
-        .spawn()
-        .unwrap();
-    let started = std::time::Instant::now();
-    while !mark.join("started").exists() {
-        assert!(started.elapsed().as_secs() < 60, "it did not start");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let during = groups(parent);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(
-        during, before,
-        "no controller is used, so there is no group"
-    );
-    assert_eq!(groups(parent), before, "a group is left");
 }

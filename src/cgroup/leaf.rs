@@ -8,7 +8,7 @@ use super::group::Group;
 use super::limits::{self, Limits};
 use super::stale;
 use crate::escape::tick;
-use crate::sys::Errno;
+use crate::sys::{Errno, fd};
 use nix::fcntl::{Flock, OFlag};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -85,7 +85,10 @@ impl Leaf {
         Ok(Some(Leaf {
             home: Arc::clone(home),
             name: name.to_owned(),
-            cpu_stat: group.open_file(Path::new("cpu.stat"), OFlag::O_RDONLY)?,
+            // Passed on to a child, where 0 to 2 are the program's.
+            cpu_stat: group
+                .open_file(Path::new("cpu.stat"), OFlag::O_RDONLY)
+                .and_then(fd::above_stdio)?,
             group,
             controllers,
             ended: false,
@@ -170,6 +173,18 @@ impl Leaf {
     /// The file is there and cannot be read.
     pub fn memory_current(&self) -> Result<Option<u64>, Failure> {
         self.number("memory.current")
+    }
+
+    /// `memory.current`, open for reading, for a process inside that says what it has
+    /// used so far.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn memory_current_file(&self) -> Result<OwnedFd, Failure> {
+        let name = "memory.current";
+        let file = self.group.open_file(Path::new(name), OFlag::O_RDONLY);
+        file.and_then(fd::above_stdio)
+            .map_err(|errno| self.unread(name, errno))
     }
 
     /// What became of the memory limit; `None` without the controller.

@@ -219,6 +219,9 @@ pub struct Network {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
+    /// Where control groups are made
+    #[arg(long, value_name = "auto|none|DIR")]
+    pub cgroup: Option<OsString>,
     /// Memory
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,

@@ -14,7 +14,12 @@ pub fn command(setup: &args::Setup, words: &[OsString]) -> Result<sandbox::Comma
         return Err(Failure::new("no program is named"));
     };
     let policy = policy(setup)?;
-    let mut command = Sandbox::new(policy)?.command(program);
+    let home = super::cgroup::home(setup.limits.cgroup.as_deref(), &policy)?;
+    let mut sandbox = Sandbox::new(policy)?;
+    if let Some(home) = home {
+        sandbox = sandbox.cgroups(home);
+    }
+    let mut command = sandbox.command(program);
     command.args(arguments).tty(setup.process.tty);
     for fd in &setup.process.fd {
         command.fd(*fd);

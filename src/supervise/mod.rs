@@ -291,10 +291,20 @@ impl Child {
         });
         let layers = std::mem::take(&mut self.launched.layers);
         let started_ns = self.launched.started_ns;
+        let counted = match self.launched.group.take() {
+            None => None,
+            Some(group) => {
+                let counted = group.counted().map_err(|_| Errno::EIO);
+                // What is left over the next run collects.
+                let _ = group.end();
+                Some(counted?)
+            }
+        };
         let mut report = account::report(
             &self.plan,
             &self.facts,
             &ended.usage,
+            counted.as_ref(),
             started_ns,
             output,
             layers,
