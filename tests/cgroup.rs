@@ -25,7 +25,7 @@ mod ways;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{Scratch, code, complaint, sandbox};
+use support::{code, complaint, sandbox};
 
 const TREE: &str = "/sys/fs/cgroup";
 

@@ -67,7 +67,7 @@ pub(super) fn end(home: &Group, name: &str, leaf: &Group, patience: Duration) ->
         leaf.wait_empty(patience)?;
     }
     // A process that is on its way out may still count for a moment.
-    let mut left = 50u32;
+    let mut left = 500u32;
     loop {
         match home.remove(name) {
             Err(crate::sys::Errno::EBUSY) if left > 0 => {

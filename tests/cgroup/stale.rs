@@ -36,8 +36,10 @@ fn the_leaf_of_a_killed_maker_is_removed_by_the_next() {
     let lives = std::fs::read_to_string(held.join("cgroup.procs")).unwrap();
     assert_eq!(lives.lines().count(), 1, "its process lives on");
     // Searching is enough.
-    drop(tree.home(Controllers::NONE));
-    assert!(!held.exists());
+    until("the leaf is gone", || {
+        drop(tree.home(Controllers::NONE));
+        !held.exists()
+    });
     assert!(mine.path().is_dir());
     let pid = lives.trim();
     until("its process is gone", || {
