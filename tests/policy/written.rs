@@ -7,8 +7,8 @@ use super::{context, inside};
 use proptest::prelude::*;
 use sandbox::policy::syscalls::{GROUPS, REFUSED, UNKNOWN};
 use sandbox::policy::{
-    Access, BUILTIN, Content, Context, Enforcement, FileRule, InsidePath, Limits, Network, Policy,
-    Process, Syscalls, Weaken,
+    Access, BUILTIN, Cap, Content, Context, Enforcement, FileRule, Full, InsidePath, Limits,
+    Network, Policy, Process, Syscalls, Weaken,
 };
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -196,19 +196,25 @@ fn limits() -> impl Strategy<Value = Limits> {
         ]
     };
     let time = || proptest::option::of(millis().prop_map(Duration::from_millis));
-    let numbers = (number(), number(), number(), number(), number(), number());
+    let numbers = (number(), number(), number(), number(), number());
     let enforcement = prop::sample::select(Enforcement::ALL.to_vec());
-    let limits = (numbers, time(), time(), enforcement);
-    limits.prop_map(|(numbers, cpu_time, wall_time, enforcement)| Limits {
+    let full = || prop::sample::select(Full::ALL.to_vec());
+    let cap = || proptest::option::of((positive(), full()));
+    let cap = || cap().prop_map(|cap| cap.map(|(most, full)| Cap { most, full }));
+    let caps = (cap(), cap(), cap());
+    let limits = (numbers, caps, time(), time(), enforcement);
+    limits.prop_map(|(numbers, caps, cpu_time, wall_time, enforcement)| Limits {
         enforcement,
         memory: numbers.0,
         processes: numbers.1,
         cpu_time,
         wall_time,
-        output: numbers.2,
-        file_size: numbers.3,
-        open_files: numbers.4,
-        stack: numbers.5,
+        output: caps.0,
+        stdout: caps.1,
+        stderr: caps.2,
+        file_size: numbers.2,
+        open_files: numbers.3,
+        stack: numbers.4,
     })
 }
 
