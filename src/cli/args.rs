@@ -16,8 +16,8 @@ use std::ffi::OsString;
                       sandbox policy [NAME]\n       \
                       sandbox policy --resolved NAME|FILE",
     after_help = "Sizes are whole numbers with B, KiB, MiB, GiB, kB, MB or GB; times with ms, s, m or h;\n\
-                  a limit may be `none`. Past a limit of output everything is killed; or the stream is\n\
-                  closed (truncate); or the rest is dropped (drain).\n\
+                  a limit may be `none`. END is what happens past a limit: `kill`, `truncate` (close the\n\
+                  stream) or `drain` (drop the rest).\n\
                   Exit code: the program's own; 128+n after signal n; 124 time limit;\n\
                   125 refused, or a mistake in the policy or the options; 126 cannot execute; 127 not found.",
     args_conflicts_with_subcommands = true,
@@ -204,10 +204,10 @@ pub struct Process {
     /// Standard output into a file
     #[arg(long, value_name = "FILE")]
     pub stdout: Option<OsString>,
-    /// Standard error into a file, or where standard output goes
+    /// Standard error into a file, or merged
     #[arg(long, value_name = "FILE|stdout")]
     pub stderr: Option<OsString>,
-    /// Pass on this open descriptor, or a file under its number
+    /// Pass on an open descriptor, or a file
     #[arg(long, value_name = "N[=FILE[:ro|wo|rw|append]]")]
     pub fd: Vec<OsString>,
     /// A terminal of its own, for interactive programs
@@ -238,14 +238,14 @@ pub struct Limits {
     /// Elapsed time
     #[arg(long, value_name = "TIME")]
     pub wall_time: Option<String>,
-    /// Standard output and error together [default: kill]
-    #[arg(long, value_name = "SIZE[:kill|truncate|drain]")]
+    /// Standard output and error together
+    #[arg(long, value_name = "SIZE[:END]")]
     pub output: Option<String>,
     /// Standard output
-    #[arg(long, value_name = "SIZE[:kill|truncate|drain]")]
+    #[arg(long, value_name = "SIZE[:END]")]
     pub stdout_limit: Option<String>,
     /// Standard error
-    #[arg(long, value_name = "SIZE[:kill|truncate|drain]")]
+    #[arg(long, value_name = "SIZE[:END]")]
     pub stderr_limit: Option<String>,
     /// The largest file it may write
     #[arg(long, value_name = "SIZE")]

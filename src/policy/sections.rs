@@ -256,7 +256,18 @@ fn limit(limits: &mut Limits, source: &Source, key: &Key, value: &Value) -> Resu
         DeValue::Integer(_) if unit != values::Unit::Time => source.count(key, value)?.to_string(),
         _ => return Err(source.mistyped(key, value, unit.wanted())),
     };
-    values::set_limit(limits, key.name, &text).map_err(|why| source.error(value.span(), why))
+    values::set_limit(limits, key.name, &text).map_err(|why| {
+        let error = source.error(value.span(), why);
+        match text.split_once(':') {
+            // The option's words.
+            Some((size, word)) if unit == values::Unit::Stream => error.hint(format!(
+                "in a policy it is a table: `{{ most = \"{}\", full = \"{}\" }}`",
+                crate::escape::plain(size),
+                crate::escape::plain(word)
+            )),
+            _ => error,
+        }
+    })
 }
 
 /// `{ most = "64KiB", full = "drain" }`.

@@ -42,7 +42,10 @@ fn one_byte_less_and_exactly_as_many_are_allowed() {
 fn only_the_stream_that_has_a_limit_is_counted() {
     for (option, _, stream) in STREAMS {
         let (output, report) = recorded(&[option, "4"], "printf 1234; printf 5678 >&2");
-        assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"1234"[..], &b"5678"[..]));
+        assert_eq!(
+            (&output.stdout[..], &output.stderr[..]),
+            (&b"1234"[..], &b"5678"[..])
+        );
         for (_, _, other) in STREAMS {
             assert_eq!(report[other].is_null(), other != stream, "{report}");
         }
@@ -84,7 +87,11 @@ fn a_truncated_stream_is_a_broken_pipe_and_the_run_goes_on() {
         let script = format!("yes {to}; echo $? {other}; exit 6");
         let (output, report) = recorded(&[option, "1000:truncate"], &script);
         assert_eq!(written(&output, stream), &b"y\n".repeat(500)[..]);
-        let rest = if stream == "stdout" { "stderr" } else { "stdout" };
+        let rest = if stream == "stdout" {
+            "stderr"
+        } else {
+            "stdout"
+        };
         assert_eq!(written(&output, rest), b"141\n");
         assert_eq!(report["exit"], exited(6));
         assert_eq!(report["verdict"], "exit");
@@ -142,7 +149,12 @@ fn a_drained_stream_is_read_to_its_end_and_counted_exactly() {
 #[test]
 fn each_stream_has_its_own_end() {
     let (output, report) = recorded(
-        &["--stdout-limit", "1000:drain", "--stderr-limit", "10:truncate"],
+        &[
+            "--stdout-limit",
+            "1000:drain",
+            "--stderr-limit",
+            "10:truncate",
+        ],
         "head -c 30000 /dev/zero; yes >&2; head -c 30000 /dev/zero; exit 3",
     );
     assert_eq!((output.stdout.len(), output.stderr.len()), (1000, 10));
@@ -171,7 +183,10 @@ fn the_total_has_the_same_actions() {
     assert_eq!((output.stdout.len(), output.stderr.len()), (400, 600));
     assert_eq!(report["exit"], exited(3));
     assert_eq!(
-        [&report["stdout"]["bytes_seen"], &report["stderr"]["bytes_seen"]],
+        [
+            &report["stdout"]["bytes_seen"],
+            &report["stderr"]["bytes_seen"]
+        ],
         [&json!(407), &json!(50_000)]
     );
     assert_eq!(report["verdict"], "exit");
@@ -225,9 +240,17 @@ fn both_streams_flood_and_input_is_not_read() {
 
 #[test]
 fn every_limit_of_a_stream_is_named_with_what_keeps_it() {
-    let options = ["--output=3MiB", "--stdout-limit=2MiB:drain", "--stderr-limit=1MiB"];
+    let options = [
+        "--output=3MiB",
+        "--stdout-limit=2MiB:drain",
+        "--stderr-limit=1MiB",
+    ];
     let (_, report) = recorded(&options, "exit 0");
-    for (limit, most) in [("output", 3 << 20), ("stdout", 2 << 20), ("stderr", 1 << 20)] {
+    for (limit, most) in [
+        ("output", 3 << 20),
+        ("stdout", 2 << 20),
+        ("stderr", 1 << 20),
+    ] {
         let held = json!({"limit": limit, "most": most, "unit": "bytes", "by": "relay"});
         let all = report["limits"].as_array().unwrap();
         assert!(all.contains(&held), "{report}");

@@ -23,8 +23,20 @@ fn passing(limit: &str, bytes: u64, to: Stdio) -> (u64, serde_json::Value) {
     let place = Recorded::new();
     let mut child = place
         .command()
-        .args(["--stdout-limit", limit, "--cpu-time", "none", "--wall-time", "none", "--"])
-        .args(["/bin/sh", "-c", "head -c \"$0\" /dev/zero; echo over >&2; exec sleep 60"])
+        .args([
+            "--stdout-limit",
+            limit,
+            "--cpu-time",
+            "none",
+            "--wall-time",
+            "none",
+            "--",
+        ])
+        .args([
+            "/bin/sh",
+            "-c",
+            "head -c \"$0\" /dev/zero; echo over >&2; exec sleep 60",
+        ])
         .arg(bytes.to_string())
         .stdout(to)
         .stderr(Stdio::piped())
@@ -56,12 +68,21 @@ fn a_gibibyte_passes_in_constant_memory() {
     let all = |bytes: u64| json!({"bytes_seen": bytes, "bytes_kept": bytes, "truncated": false});
     for (to, bytes) in [(Stdio::piped(), MUCH), (null(), MUCH), (file(), 64 << 20)] {
         let (peak, seen) = passing("2GiB", bytes, to);
-        assert!(peak < least + 1024, "{peak} KiB, and {least} KiB for one byte");
+        assert!(
+            peak < least + 1024,
+            "{peak} KiB, and {least} KiB for one byte"
+        );
         assert_eq!(seen, all(bytes));
     }
     let (peak, seen) = passing("1KiB:drain", MUCH, null());
-    assert!(peak < least + 1024, "{peak} KiB, and {least} KiB for one byte");
-    assert_eq!(seen, json!({"bytes_seen": MUCH, "bytes_kept": 1024, "truncated": true}));
+    assert!(
+        peak < least + 1024,
+        "{peak} KiB, and {least} KiB for one byte"
+    );
+    assert_eq!(
+        seen,
+        json!({"bytes_seen": MUCH, "bytes_kept": 1024, "truncated": true})
+    );
 }
 
 #[test]
@@ -72,7 +93,11 @@ fn bytes_from_pipe_to_pipe_do_not_pass_through_the_process() {
     let mut child = place
         .command()
         .args(["--stdout-limit", "1GiB", "--"])
-        .args(["/bin/sh", "-c", "head -c 50000000 /dev/zero; echo over >&2; exec sleep 60"])
+        .args([
+            "/bin/sh",
+            "-c",
+            "head -c 50000000 /dev/zero; echo over >&2; exec sleep 60",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -82,10 +107,16 @@ fn bytes_from_pipe_to_pipe_do_not_pass_through_the_process() {
     super::expect(&mut child.stderr.take().unwrap(), "over\n");
     let text = std::fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap();
     let count = |name| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap();
         line.trim().parse::<u64>().unwrap()
     };
-    assert!(count("rchar:") < 25_000_000 && count("wchar:") < 25_000_000, "{text}");
+    assert!(
+        count("rchar:") < 25_000_000 && count("wchar:") < 25_000_000,
+        "{text}"
+    );
     // SAFETY: a child of ours that nobody has waited for.
     unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGTERM) };
     super::wait(child);
@@ -109,8 +140,19 @@ fn where_splice_is_refused_bytes_are_copied() {
     assert_eq!(place.report()["stdout"]["bytes_kept"], 6);
     let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     let mut command = support::sandbox();
-    command.args(["--stdout-limit", "1MiB", "--", "/usr/bin/head", "-c", "300000", "/dev/zero"]);
-    let child = command.stdout(std::os::fd::OwnedFd::from(theirs)).spawn().unwrap();
+    command.args([
+        "--stdout-limit",
+        "1MiB",
+        "--",
+        "/usr/bin/head",
+        "-c",
+        "300000",
+        "/dev/zero",
+    ]);
+    let child = command
+        .stdout(std::os::fd::OwnedFd::from(theirs))
+        .spawn()
+        .unwrap();
     drop(command);
     let mut seen = Vec::new();
     ours.read_to_end(&mut seen).unwrap();
@@ -122,7 +164,12 @@ fn where_splice_is_refused_bytes_are_copied() {
 fn a_reader_that_is_gone_ends_the_program_and_not_sandbox() {
     for limits in [
         &["--stdout-limit", "1GiB"][..],
-        &["--stdout-limit", "1GiB:truncate", "--stderr-limit", "1GiB:drain"],
+        &[
+            "--stdout-limit",
+            "1GiB:truncate",
+            "--stderr-limit",
+            "1GiB:drain",
+        ],
         &["--output", "1GiB:drain"],
     ] {
         let place = Recorded::new();
@@ -145,7 +192,11 @@ fn a_reader_that_is_gone_ends_the_program_and_not_sandbox() {
 fn merged_streams_keep_their_order_with_and_without_a_limit() {
     let script = "i=0; while [ $i -lt 5000 ]; do echo $i; echo $((i+1)) >&2; i=$((i+2)); done";
     let wanted: String = (0..5_000).map(|number| format!("{number}\n")).collect();
-    for limits in [&[][..], &["--stdout-limit", "1MiB"], &["--output", "1MiB:drain"]] {
+    for limits in [
+        &[][..],
+        &["--stdout-limit", "1MiB"],
+        &["--output", "1MiB:drain"],
+    ] {
         let (output, report) = recorded(&[&["--stderr", "stdout"], limits].concat(), script);
         assert!(output.stdout == wanted.as_bytes(), "{limits:?}");
         assert_eq!(output.stderr, b"");
@@ -159,11 +210,12 @@ fn merged_streams_keep_their_order_with_and_without_a_limit() {
 #[test]
 fn a_limit_of_standard_error_alone_needs_a_stream_of_its_own() {
     for options in [&["--stderr", "stdout"][..], &["--tty"]] {
-        let output = support::run(
-            support::sandbox()
-                .args(options)
-                .args(["--stderr-limit", "1KiB", "--", "/bin/true"]),
-        );
+        let output = support::run(support::sandbox().args(options).args([
+            "--stderr-limit",
+            "1KiB",
+            "--",
+            "/bin/true",
+        ]));
         assert_eq!(support::code(&output), 125);
         let said = support::complaint(&output);
         assert!(said.contains("`limits.stderr` cannot be kept"), "{said}");
@@ -185,7 +237,15 @@ fn a_terminal_is_standard_output() {
     let tty = |limit: &str, script: &str| {
         let place = Recorded::new();
         let mut command: Command = place.command();
-        command.args(["--tty", "--stdout-limit", limit, "--", "/bin/sh", "-c", script]);
+        command.args([
+            "--tty",
+            "--stdout-limit",
+            limit,
+            "--",
+            "/bin/sh",
+            "-c",
+            script,
+        ]);
         let output = support::run(&mut command);
         (output, place.report())
     };
@@ -207,6 +267,10 @@ fn a_terminal_is_standard_output() {
     assert_eq!(report["stdout"]["bytes_seen"], 12);
     let (output, report) = tty("5:truncate", "yes; sleep 60");
     assert_eq!(output.stdout, b"y\r\ny\r");
-    assert_eq!(report["exit"], super::signalled(1), "the terminal was hung up");
+    assert_eq!(
+        report["exit"],
+        super::signalled(1),
+        "the terminal was hung up"
+    );
     assert_eq!(report["verdict"], "signal");
 }

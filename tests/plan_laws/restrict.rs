@@ -249,7 +249,11 @@ fn limit(limits: &mut Limits, which: usize, less: u64) {
             let most = lower(cap.map(|cap| cap.most));
             // Or the stricter of two ends.
             let full = cap.map_or(Full::Drain, |cap| cap.full);
-            let full = if less.is_multiple_of(2) { full } else { Full::Kill };
+            let full = if less.is_multiple_of(2) {
+                full
+            } else {
+                Full::Kill
+            };
             *cap = Some(Cap { most, full });
         }
     }

@@ -288,7 +288,7 @@ fn every_key_is_said_and_nothing_extended() {
          env = {}\npass-env = []\nmemory-deny-write-execute = false\nspeculation = \"default\"\n\
          core-scheduling = false\nhost-ids = \"2000000000-2000065535\"\n\n[network]\nmode = \"none\"\n\n\
          [limits]\nmemory = \"none\"\nprocesses = \"none\"\ncpu-time = \"none\"\nwall-time = \"none\"\n\
-         output = \"none\"\nfile-size = \"none\"\nopen-files = \"none\"\nstack = \"none\"\nenforcement = \"best\"\n\n\
+         output = \"none\"\nstdout = \"none\"\nstderr = \"none\"\nfile-size = \"none\"\nopen-files = \"none\"\nstack = \"none\"\nenforcement = \"best\"\n\n\
          [syscalls]\nallow = []\ndeny = []\nkill = []\n\n[weaken]\n"
     );
 }
