@@ -70,7 +70,10 @@ fn a_program_that_ignores_sigxcpu_is_killed_for_cpu_time_all_the_same() {
 
 #[test]
 fn more_output_than_allowed_ends_the_run() {
-    let (output, report) = recorded(&["--output", "100000"], "yes; sleep 60");
+    let (output, report) = recorded(
+        &["--output", "100000"],
+        "head -c 10000000 /dev/zero; sleep 60",
+    );
     assert_eq!(
         output.stdout.len(),
         100_000,

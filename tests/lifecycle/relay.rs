@@ -265,7 +265,7 @@ fn a_terminal_is_standard_output() {
     assert_eq!(output.stdout, b"1234\r");
     assert_eq!(report["exit"], super::exited(3));
     assert_eq!(report["stdout"]["bytes_seen"], 12);
-    let (output, report) = tty("5:truncate", "yes; sleep 60");
+    let (output, report) = tty("5:truncate", "yes | head -n 100000; sleep 60");
     assert_eq!(output.stdout, b"y\r\ny\r");
     assert_eq!(
         report["exit"],
