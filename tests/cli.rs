@@ -7,6 +7,8 @@
 mod bad_input;
 #[path = "cli/record.rs"]
 mod record;
+#[path = "cli/redirect.rs"]
+mod redirect;
 mod support;
 #[path = "cli/words.rs"]
 mod words;

@@ -63,6 +63,7 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
         program: "x\u{3164}\u{1b}".into(),
         args: Vec::new(),
         tty: true,
+        descriptors: Vec::new(),
     };
     Plan::resolve(&policy, &host, &invocation).expect("the plan")
 });
@@ -183,7 +184,8 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         cpu_source: "rusage",
         memory_peak_bytes: u64::from(facts.peak_kib) * 1024,
         memory_source: "maxrss",
-        output: None,
+        stdout: None,
+        stderr: None,
         layers,
         weakened: vec![Weakened {
             token: "no-landlock",

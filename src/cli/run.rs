@@ -5,22 +5,19 @@ use super::args;
 use super::failure::Failure;
 use super::record::Record;
 use super::settings;
+use super::streams::Streams;
 use sandbox::report::{Report, incomplete};
 
 /// Runs the program; the exit code is the one of the record.
 pub fn run(run: &args::Run) -> Result<u8, Failure> {
     // Before the record is opened: else `--fd 3` would name the record itself.
-    for fd in &run.setup.process.fd {
-        if !sandbox::is_inherited_fd(*fd) {
-            return Err(Failure::new(format!("descriptor {fd} is not open"))
-                .hint(format!("open it: `{fd}<file` or `{fd}>file`")));
-        }
-    }
+    let streams = Streams::read(&run.setup.process)?;
+    streams.check_inherited()?;
     let record = match &run.output.report {
-        Some(place) => Some(Record::open(place, &run.setup.process.fd)?),
+        Some(place) => Some(Record::open(place, &streams.inherited())?),
         None => None,
     };
-    match launch(run) {
+    match launch(run, &streams) {
         Ok(report) => {
             if run.output.verbose {
                 for line in report.text().lines() {
@@ -45,9 +42,10 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
     }
 }
 
-fn launch(run: &args::Run) -> Result<Report, Failure> {
+fn launch(run: &args::Run, streams: &Streams) -> Result<Report, Failure> {
     let mut command = settings::command(&run.setup, &run.words.words)?;
     command.noise(run.output.noise);
+    streams.apply(&mut command)?;
     let child = command.spawn()?;
     // Not before: a launch that hangs can be interrupted.
     sandbox::hold_forwarded_signals()
