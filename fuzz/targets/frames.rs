@@ -63,6 +63,7 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
         program: "x\u{3164}\u{1b}".into(),
         args: Vec::new(),
         tty: true,
+        descriptors: Vec::new(),
     };
     Plan::resolve(&policy, &host, &invocation).expect("the plan")
 });
