@@ -147,7 +147,8 @@ struct Others {
 }
 
 impl Others {
-    /// Numbers come in ascending order.
+    /// Numbers come in ascending order. Then sources ascend by themselves, but for
+    /// another thread that closes something meanwhile.
     fn add(&mut self, number: RawFd, end: OwnedFd) -> Result<(), Error> {
         let after = self.sources.last().map_or(0, |last| last.as_raw_fd() + 1);
         let source =
