@@ -182,6 +182,9 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         cpu_source: "rusage",
         memory_peak_bytes: u64::from(facts.peak_kib) * 1024,
         memory_source: "maxrss",
+        max_rss_bytes: u64::MAX,
+        switches_voluntary: u64::MAX,
+        switches_forced: 0,
         output: None,
         layers,
         weakened: vec![Weakened {

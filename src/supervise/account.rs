@@ -65,10 +65,13 @@ pub(super) fn report(
         cpu_source: cpu_source.name(),
         memory_peak_bytes,
         memory_source,
+        max_rss_bytes: largest(facts, usage),
         oom_kills: None,
         processes_peak: polled.then_some(u64::from(facts.processes)),
         processes_denied: None,
         processes_source: polled.then_some("polled"),
+        switches_voluntary: u64::try_from(usage.ru_nvcsw).unwrap_or(0),
+        switches_forced: u64::try_from(usage.ru_nivcsw).unwrap_or(0),
         output,
         limits: held(plan),
         layers,
@@ -94,6 +97,15 @@ fn memory(facts: &Facts, usage: &libc::rusage) -> (u64, &'static str) {
         (0, 0) => (u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024, "maxrss"),
         (seen, largest) if seen >= largest => (seen, "polled"),
         (_, largest) => (largest, "maxrss"),
+    }
+}
+
+/// The largest resident set; that of pid 1 is only in `usage`, where no process grew
+/// beyond it.
+fn largest(facts: &Facts, usage: &libc::rusage) -> u64 {
+    match facts.peak_kib {
+        0 => u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+        kib => u64::from(kib) * 1024,
     }
 }
 
