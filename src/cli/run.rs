@@ -5,7 +5,7 @@ use super::args;
 use super::failure::Failure;
 use super::record::Record;
 use super::settings;
-use sandbox::report::{Report, incomplete};
+use sandbox::report::{Format, Report};
 
 /// Runs the program; the exit code is the one of the record.
 pub fn run(run: &args::Run) -> Result<u8, Failure> {
@@ -16,9 +16,16 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
                 .hint(format!("open it: `{fd}<file` or `{fd}>file`")));
         }
     }
-    let record = match &run.output.report {
-        Some(place) => Some(Record::open(place, &run.setup.process.fd)?),
-        None => None,
+    let format = run.output.report_format.unwrap_or(Format::Sandbox);
+    let record = match (&run.output.report, run.output.report_format) {
+        (Some(place), _) => Some(Record::open(place, &run.setup.process.fd, format)?),
+        (None, Some(_)) => {
+            return Err(
+                Failure::new("`--report-format` is given, and no `--report`")
+                    .hint("say where the record goes: `--report FILE` or `--report fd:N`"),
+            );
+        }
+        (None, None) => None,
     };
     match launch(run) {
         Ok(report) => {
@@ -28,13 +35,13 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
                 }
             }
             if let Some(record) = record {
-                record.finish(&report.json())?;
+                record.finish(&format.complete(&report))?;
             }
             Ok(report.exit_code())
         }
         Err(failure) => {
             if let Some(record) = record {
-                let text = incomplete(Some((failure.code, &failure.message)));
+                let text = format.incomplete(Some((failure.code, &failure.message)));
                 // The first failure is the one that the exit code stands for.
                 if let Err(second) = record.finish(&text) {
                     super::complain(&second.message);

@@ -3,9 +3,14 @@
 //!
 //! Nanoseconds and bytes only, never rounded.
 
+mod judges;
 mod text;
 mod verdict;
 
+pub use judges::{
+    Dmoj, Domjudge, FLAGS as DMOJ_FLAGS, Format, GoJudge, Isolate, IsolateNumbers, IsolateStatus,
+    Outcome as DomjudgeOutcome, Status as GoJudgeStatus,
+};
 pub use verdict::{Exit, KilledBy, Limit, Verdict, verdict};
 
 use crate::escape;
