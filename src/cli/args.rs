@@ -208,6 +208,9 @@ pub struct Process {
     /// Host name inside
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
+    /// Processors to run on, and no other
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<String>,
     /// Pass this open descriptor on, besides 0 to 2
     #[arg(long, value_name = "N", value_parser = value_parser!(i32).range(3..))]
     pub fd: Vec<i32>,
@@ -227,6 +230,9 @@ pub struct Network {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
+    /// Where control groups are made
+    #[arg(long, value_name = "auto|none|DIR")]
+    pub cgroup: Option<OsString>,
     /// Memory
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
@@ -259,6 +265,9 @@ pub struct Output {
     /// In whose words: sandbox, go-judge, isolate, domjudge, dmoj
     #[arg(long, value_name = "FORMAT", value_parser = report_format)]
     pub report_format: Option<Format>,
+    /// Measure what disturbs the run, for the record
+    #[arg(long)]
+    pub noise: bool,
     /// Print layers, facts and verdict on standard error
     #[arg(long, short)]
     pub verbose: bool,

@@ -3,6 +3,7 @@
 
 mod args;
 mod audit;
+mod cgroup;
 mod check;
 mod failure;
 mod plan;

@@ -9,8 +9,10 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     ("step", &[]),
     ("escape", &[]),
     ("policy", &["step", "escape"]),
-    ("host", &["sys", "policy"]),
+    ("mountinfo", &[]),
+    ("host", &["sys", "policy", "mountinfo"]),
     ("bpf", &[]),
+    ("cgroup", &["sys", "escape", "mountinfo"]),
     ("plan", &["policy", "host", "bpf", "step", "escape"]),
     ("sys", &[]),
     ("wire", &["step"]),
@@ -18,14 +20,15 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     (
         "launch",
         &[
-            "plan", "policy", "wire", "step", "sys", "child", "report", "escape",
+            "plan", "policy", "wire", "step", "sys", "child", "report", "escape", "cgroup",
         ],
     ),
     ("child", &["launch::image", "wire", "step", "sys"]),
     (
         "supervise",
         &[
-            "launch", "plan", "policy", "wire", "report", "step", "sys", "escape", "Error",
+            "launch", "plan", "policy", "wire", "report", "step", "sys", "escape", "cgroup",
+            "Error",
         ],
     ),
     ("report", &["escape"]),
@@ -34,6 +37,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
+            "cgroup",
             "policy",
             "host",
             "plan",

@@ -26,7 +26,7 @@ fn record() -> Value {
     let scratch = Scratch::new();
     let mut command = support::sandbox();
     command.arg("--report").arg(scratch.join("r"));
-    command.args(["--output", "10", "--", "/bin/true"]);
+    command.args(["--output", "10", "--noise", "--", "/bin/true"]);
     assert_eq!(support::code(&support::run(&mut command)), 0);
     serde_json::from_str(&std::fs::read_to_string(scratch.join("r")).unwrap()).unwrap()
 }
@@ -88,6 +88,7 @@ fn what_the_schema_describes_is_there() {
     for (definition, place) in [
         ("exit", "/exit"),
         ("output", "/output"),
+        ("noise", "/noise"),
         ("held", "/limits/0"),
         ("layer", "/layers/0"),
     ] {
@@ -111,6 +112,7 @@ fn what_the_schema_describes_is_there() {
         "complete",
         "exit",
         "output",
+        "noise",
         "held",
         "layer",
         "violation",
