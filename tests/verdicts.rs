@@ -1,6 +1,7 @@
 //! The verdicts: a table of programs, and what the record says of each, every time.
 //! It must not count on timing: a limit is passed by far, or missed by far.
 //!
+//! `SANDBOX_VERDICT_SLOWER=5` gives every limit and every wait five times as long.
 //! `docs/verdicts.md` is this table for people. Once with the other tests; a hundred times with
 //! `SANDBOX_VERDICT_ROUNDS=100 cargo test --test verdicts -- --ignored rounds --nocapture`.
 

@@ -1,7 +1,7 @@
 //! Fork bombs at the same time: each has its own limit, and nobody else is out of processes.
 //! It must not start a bomb outside a sandbox.
 
-use crate::inside::{HERE, NAME};
+use crate::inside::{HERE, NAME, slower};
 use crate::support::{self, Scratch};
 use serde_json::{Value, json};
 use std::process::{Child, Command, Stdio};
@@ -17,7 +17,8 @@ fn bomb(scratch: &Scratch, number: u64) -> Child {
         .arg(scratch.join(&number.to_string()));
     // Each has another limit, and must meet that one.
     command.args(["--processes", &(LIMIT + number).to_string()]);
-    command.args(["--cpu-time", "none", "--wall-time", "4s"]);
+    let wall = format!("{}s", 4 * slower());
+    command.args(["--cpu-time", "none", "--wall-time", &wall]);
     command
         .arg("--exec")
         .arg(format!("{}:{HERE}", support::myself().display()));

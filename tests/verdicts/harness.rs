@@ -2,7 +2,7 @@
 //! It must not take a record that is not there, or not complete, for an answer.
 
 use crate::case::{Caller, Case, End, Expected, What};
-use crate::inside::{HERE, NAME};
+use crate::inside::{HERE, NAME, SLOWER, slower};
 use crate::support::{self, Scratch};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
@@ -107,7 +107,7 @@ fn run(case: &Case) -> (i32, Value) {
     }
     let place = scratch.join("record.json");
     let mut command = support::sandbox();
-    command.arg("--report").arg(&place).args(case.options);
+    command.arg("--report").arg(&place).args(options(case));
     if !case.policy.is_empty() {
         command.arg("--policy").arg(policy(case, &scratch));
     }
@@ -123,6 +123,7 @@ fn run(case: &Case) -> (i32, Value) {
         _ => show(&mut command, support::myself()),
     }
     command.arg("--env").arg(format!("{NAME}={}", case.name));
+    command.arg("--env").arg(format!("{SLOWER}={}", slower()));
     command.args(["--", HERE]);
     let code = match case.what {
         What::Signalled(_, number) => signalled(&mut command, number),
@@ -130,6 +131,29 @@ fn run(case: &Case) -> (i32, Value) {
     };
     let text = std::fs::read_to_string(&place).unwrap();
     (code, serde_json::from_str(&text).unwrap())
+}
+
+/// The row's options, with more time on a slow machine.
+fn options(case: &Case) -> Vec<String> {
+    let mut options: Vec<String> = case.options.iter().map(|word| (*word).to_owned()).collect();
+    if slower() == 1 {
+        return options;
+    }
+    // What `strict` has, where the row has no other.
+    for (limit, of_strict) in [("--cpu-time", "10s"), ("--wall-time", "30s")] {
+        if !case.options.contains(&limit) {
+            options.extend([limit.to_owned(), of_strict.to_owned()]);
+        }
+    }
+    for at in 1..options.len() {
+        let is_time = ["--cpu-time", "--wall-time"].contains(&options[at - 1].as_str());
+        let number = options[at].find(|c: char| !c.is_ascii_digit());
+        let (number, unit) = options[at].split_at(number.unwrap_or(0));
+        if let (true, Ok(number)) = (is_time, number.parse::<u64>()) {
+            options[at] = format!("{}{unit}", number * slower());
+        }
+    }
+    options
 }
 
 fn policy(case: &Case, scratch: &Scratch) -> std::path::PathBuf {

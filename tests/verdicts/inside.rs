@@ -8,6 +8,8 @@ use std::time::Duration;
 pub const NAME: &str = "VERDICT_PROGRAM";
 /// Counts the programs of an exec chain.
 pub const LINK: &str = "VERDICT_LINK";
+/// How much slower this machine is than the table takes it to be.
+pub const SLOWER: &str = "SANDBOX_VERDICT_SLOWER";
 /// Where this executable is inside.
 pub const HERE: &str = "/program";
 
@@ -105,7 +107,17 @@ pub fn forever() -> ! {
 
 /// Sleeps.
 pub fn sleep(milliseconds: u64) {
-    std::thread::sleep(Duration::from_millis(milliseconds));
+    std::thread::sleep(scaled(milliseconds));
+}
+
+fn scaled(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds * slower())
+}
+
+/// 1, unless the machine is said to be slow: an emulated processor, for example.
+pub fn slower() -> u64 {
+    let said = std::env::var(SLOWER).ok();
+    said.and_then(|said| said.parse().ok()).unwrap_or(1)
 }
 
 /// Uses a processor, for ever.
@@ -117,7 +129,7 @@ pub fn burn() -> ! {
 
 /// Uses this much of a processor in this thread.
 pub fn burn_for(milliseconds: u64) {
-    let until = thread_time() + Duration::from_millis(milliseconds);
+    let until = thread_time() + scaled(milliseconds);
     while thread_time() < until {
         std::hint::spin_loop();
     }
