@@ -5,6 +5,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/formats.rs"]
+mod formats;
 #[path = "cli/record.rs"]
 mod record;
 #[path = "cli/redirect.rs"]

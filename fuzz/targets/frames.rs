@@ -9,7 +9,7 @@ use sandbox::foreign::{FRAME_BYTES, Facts, Frame, Progress};
 use sandbox::host::{Found, Host, Kind, PathFact};
 use sandbox::plan::{Invocation, Plan};
 use sandbox::policy::{Context, Policy};
-use sandbox::report::{KilledBy, Limit, Report, Violation, Weakened, verdict};
+use sandbox::report::{Format, KilledBy, Limit, Report, Violation, Weakened, verdict};
 use sandbox::step::{By, Step};
 use std::sync::LazyLock;
 
@@ -184,6 +184,9 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         cpu_source: "rusage",
         memory_peak_bytes: u64::from(facts.peak_kib) * 1024,
         memory_source: "maxrss",
+        max_rss_bytes: u64::MAX,
+        switches_voluntary: u64::MAX,
+        switches_forced: 0,
         stdout: None,
         stderr: None,
         layers,
@@ -197,6 +200,11 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         assert_ne!(report.exit_code(), 0, "{report:?}");
     }
     printable(&report.text());
+    for format in Format::ALL {
+        let told = format.complete(&report);
+        assert!(told.ends_with('\n'), "{told}");
+        printable(&told);
+    }
     let json = report.json();
     printable(&json);
     assert_eq!(json.find('\n'), Some(json.len() - 1));

@@ -122,6 +122,7 @@ impl<'i> Gauge<'i> {
     /// Looks, and says which limit is passed.
     pub(super) fn look(&mut self) -> Result<Option<Over>> {
         let now = process::monotonic_ns();
+        let began = process::cpu_ns();
         let most = u64::from(self.watch.cpus);
         let exact = self.counter()?;
         let grown = exact.map(|cpu| {
@@ -133,7 +134,7 @@ impl<'i> Gauge<'i> {
             Some(procfs) => {
                 self.cpu_then = exact.unwrap_or(0);
                 let sight = self.everybody(procfs)?;
-                let cost = process::monotonic_ns().saturating_sub(now);
+                let cost = process::cpu_ns().saturating_sub(began);
                 self.whole_after = now + WHOLE.max(cost * WHOLE_SHARE);
                 Some(sight)
             }
@@ -159,9 +160,10 @@ impl<'i> Gauge<'i> {
         // One more, for the limit itself is allowed.
         let cpu = limit.map(|limit| limit.saturating_sub(self.cpu_ns) / most + 1);
         self.next = watched.into_iter().chain(cpu).min().map(|wait| {
-            let done = process::monotonic_ns();
-            // The look itself must not become the load.
-            done + wait.max(SOONEST).max((done - now) * SHARE)
+            // The look itself must not become the load. What it cost is processor time:
+            // who has to wait for a processor must not wait again for having waited.
+            let cost = process::cpu_ns().saturating_sub(began);
+            process::monotonic_ns() + wait.max(SOONEST).max(cost * SHARE)
         });
         Ok(None)
     }
@@ -175,8 +177,9 @@ impl<'i> Gauge<'i> {
         })
     }
 
-    /// The last look, when the program has ended and others may still be there.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    /// The last look, when the program has ended and others may still be there, or
+    /// before everybody is killed.
+    pub(super) fn finish(&mut self, ended: bool) -> Result<()> {
         let sight = match self.procfs {
             Some(procfs) => Some(self.everybody(procfs)?),
             None => None,
@@ -186,8 +189,9 @@ impl<'i> Gauge<'i> {
         {
             self.memory_of(sight, limit, process::monotonic_ns())?;
         }
-        // The program was there with those that still are.
-        let last = sight.as_ref().map_or(0, |sight| sight.threads + 1);
+        // A program that has ended was there with those that still are.
+        let gone = u32::from(ended);
+        let last = sight.as_ref().map_or(0, |sight| sight.threads + gone);
         self.processes = self.processes.max(last);
         self.count(self.counter()?, sight.as_ref())
     }
@@ -250,9 +254,10 @@ impl<'i> Gauge<'i> {
             }
             return Ok(most);
         };
+        let began = process::cpu_ns();
         let exact = self.by_page(procfs, files)?.min(most);
-        let spent = process::monotonic_ns().saturating_sub(now);
-        self.pages_after = now + spent * SHARE;
+        let cost = process::cpu_ns().saturating_sub(began);
+        self.pages_after = now + cost * SHARE;
         self.memory = self.memory.max(exact);
         Ok(exact)
     }

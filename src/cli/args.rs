@@ -2,6 +2,7 @@
 //! It holds no logic; what an option means is in `settings.rs`.
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use sandbox::report::Format;
 use std::ffi::OsString;
 
 /// Runs a program that nobody trusts on a machine that somebody needs.
@@ -14,7 +15,8 @@ use std::ffi::OsString;
                       sandbox audit [OPTIONS]\n       \
                       sandbox check FILE...\n       \
                       sandbox policy [NAME]\n       \
-                      sandbox policy --resolved NAME|FILE",
+                      sandbox policy --resolved NAME|FILE\n       \
+                      sandbox schema",
     after_help = "Sizes are whole numbers with B, KiB, MiB, GiB, kB, MB or GB; times with ms, s, m or h;\n\
                   a limit may be `none`. END is what happens past a limit: `kill`, `truncate` (close the\n\
                   stream) or `drain` (drop the rest).\n\
@@ -48,6 +50,8 @@ pub enum Action {
     Check(Check),
     /// List the built-in policies, or print one
     Policy(Policy),
+    /// Print the JSON Schema of the record
+    Schema(Schema),
     /// The program that an audit starts inside
     #[command(hide = true)]
     AuditInside,
@@ -118,6 +122,13 @@ pub struct Policy {
     /// Print what it, or a file, comes to: nothing left to extend
     #[arg(long)]
     pub resolved: bool,
+    #[command(flatten)]
+    pub help: Help,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Schema {
     #[command(flatten)]
     pub help: Help,
 }
@@ -267,6 +278,9 @@ pub struct Output {
     /// Write the record of the run as JSON
     #[arg(long, value_name = "FILE|fd:N")]
     pub report: Option<OsString>,
+    /// In whose words: sandbox, go-judge, isolate, domjudge, dmoj
+    #[arg(long, value_name = "FORMAT", value_parser = report_format)]
+    pub report_format: Option<Format>,
     /// Measure what disturbs the run, for the record
     #[arg(long)]
     pub noise: bool,
@@ -281,6 +295,13 @@ pub struct Help {
     /// Print this help
     #[arg(long, short, action = ArgAction::Help)]
     help: Option<bool>,
+}
+
+fn report_format(name: &str) -> Result<Format, String> {
+    Format::named(name).ok_or_else(|| {
+        let known = Format::ALL.map(Format::name).join(", ");
+        format!("not one of {known}")
+    })
 }
 
 #[cfg(test)]

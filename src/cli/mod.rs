@@ -50,6 +50,7 @@ fn act(words: &[OsString]) -> Result<u8, Failure> {
         Some(Action::AuditInside) => audit::inside(),
         Some(Action::Check(check)) => check::check(&check.files),
         Some(Action::Policy(policy)) => policy::policy(&policy),
+        Some(Action::Schema(_)) => print(sandbox::report::SCHEMA).map(|()| 0),
         None => {
             usage::refuse_misplaced_subcommand(words, &cli.run.words.words)?;
             run::run(&cli.run)

@@ -9,7 +9,7 @@ use nix::fcntl::{
 };
 use nix::sys::stat::Mode;
 use sandbox::escape::tick;
-use sandbox::report::incomplete;
+use sandbox::report::Format;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -28,6 +28,8 @@ pub struct Record {
     name: String,
     /// `None` when it is `fd:N`.
     path: Option<PathBuf>,
+    /// In whose words the placeholder is.
+    format: Format,
     /// Where the placeholder begins; `None` without one.
     placeholder: Option<u64>,
 }
@@ -39,14 +41,14 @@ impl Record {
     /// Without links on the way (`openat2(2)`, Linux 5.6): whoever ran a program
     /// in a directory that it could write must not have his `report.json` lead
     /// to another file.
-    pub fn open(place: &OsStr, passed: &[i32]) -> Result<Record, Failure> {
+    pub fn open(place: &OsStr, passed: &[i32], format: Format) -> Result<Record, Failure> {
         match super::descriptor(place) {
-            Some(number) => Record::descriptor(number, passed),
-            None => Record::path(Path::new(place)),
+            Some(number) => Record::descriptor(number, passed, format),
+            None => Record::path(Path::new(place), format),
         }
     }
 
-    fn descriptor(text: &str, passed: &[i32]) -> Result<Record, Failure> {
+    fn descriptor(text: &str, passed: &[i32], format: Format) -> Result<Record, Failure> {
         let name = tick(format!("fd:{text}"));
         let cannot = |why: &str| Failure::new(format!("cannot write the report to {name}: {why}"));
         let number: i32 = text.parse().map_err(|_| {
@@ -69,6 +71,7 @@ impl Record {
             file: File::from(fd),
             name: name.clone(),
             path: None,
+            format,
             placeholder: None,
         };
         let (at, length) = record.position().map_err(|error| cannot(&reason(&error)))?;
@@ -93,7 +96,7 @@ impl Record {
         Ok((Some(self.file.stream_position()?), facts.len()))
     }
 
-    fn path(path: &Path) -> Result<Record, Failure> {
+    fn path(path: &Path, format: Format) -> Result<Record, Failure> {
         let name = tick(path);
         let cannot = format!("cannot write the report to {name}");
         let (file, created) = open_or_create(path).map_err(|error| match error.raw_os_error() {
@@ -116,6 +119,7 @@ impl Record {
             file,
             name,
             path: Some(path.to_owned()),
+            format,
             placeholder: None,
         };
         let reserved = record.check_kind().and_then(|at| record.reserve(at));
@@ -146,7 +150,7 @@ impl Record {
         let written = match at {
             None => self.file.write(&[]).map(drop),
             Some(at) => self.set_aside(at).and_then(|()| {
-                let mut text = incomplete(None).into_bytes();
+                let mut text = self.format.incomplete(None).into_bytes();
                 let end = text.pop();
                 text.resize(RESERVED - 1, b' ');
                 text.extend(end);
@@ -284,7 +288,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Result<Record, Failure> {
-        Record::open(path.as_os_str(), &[])
+        Record::open(path.as_os_str(), &[], Format::Sandbox)
     }
 
     #[test]
@@ -298,6 +302,18 @@ mod tests {
         assert_eq!(value["complete"], false);
         record.finish("{}\n").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "{}\n");
+    }
+
+    #[test]
+    fn the_placeholder_of_another_judge_is_a_failure_of_ours() {
+        let scratch = Scratch::new("formats");
+        let file = scratch.file("meta");
+        let record = Record::open(file.as_os_str(), &[], Format::Isolate).unwrap();
+        let placeholder = fs::read_to_string(&file).unwrap();
+        assert_eq!(placeholder.len(), RESERVED);
+        assert!(placeholder.starts_with("status:XX\nmessage:the run is not over"));
+        record.finish("exitcode:0\n").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "exitcode:0\n");
     }
 
     #[test]
@@ -372,8 +388,10 @@ mod tests {
     fn a_descriptor_is_checked_before_the_run() {
         use std::os::fd::AsRawFd;
         let scratch = Scratch::new("fd");
-        let by_number =
-            |number: i32, passed: &[i32]| Record::open(OsStr::new(&format!("fd:{number}")), passed);
+        let by_number = |number: i32, passed: &[i32]| {
+            let place = format!("fd:{number}");
+            Record::open(OsStr::new(&place), passed, Format::Sandbox)
+        };
         let says = |number, passed: &[i32]| by_number(number, passed).unwrap_err().message;
         assert!(says(1, &[]).contains("the standard streams belong to the program"));
         assert!(says(1_000_000, &[]).contains("it is not open for writing"));
@@ -400,7 +418,9 @@ mod tests {
             .finish("{}\n")
             .unwrap();
         assert_eq!(fs::read_to_string(scratch.file("y")).unwrap(), "{}\n");
-        let bad = Record::open(OsStr::new("fd:x"), &[]).unwrap_err().message;
+        let bad = Record::open(OsStr::new("fd:x"), &[], Format::Sandbox)
+            .unwrap_err()
+            .message;
         assert!(bad.contains("not the number of a descriptor"), "{bad}");
     }
 }

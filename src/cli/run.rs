@@ -6,16 +6,23 @@ use super::failure::Failure;
 use super::record::Record;
 use super::settings;
 use super::streams::Streams;
-use sandbox::report::{Report, incomplete};
+use sandbox::report::{Format, Report};
 
 /// Runs the program; the exit code is the one of the record.
 pub fn run(run: &args::Run) -> Result<u8, Failure> {
     // Before the record is opened: else `--fd 3` would name the record itself.
     let streams = Streams::read(&run.setup.process)?;
     streams.check_inherited()?;
-    let record = match &run.output.report {
-        Some(place) => Some(Record::open(place, &streams.inherited())?),
-        None => None,
+    let format = run.output.report_format.unwrap_or(Format::Sandbox);
+    let record = match (&run.output.report, run.output.report_format) {
+        (Some(place), _) => Some(Record::open(place, &streams.inherited(), format)?),
+        (None, Some(_)) => {
+            return Err(
+                Failure::new("`--report-format` is given, and no `--report`")
+                    .hint("say where the record goes: `--report FILE` or `--report fd:N`"),
+            );
+        }
+        (None, None) => None,
     };
     match launch(run, &streams) {
         Ok(report) => {
@@ -25,13 +32,13 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
                 }
             }
             if let Some(record) = record {
-                record.finish(&report.json())?;
+                record.finish(&format.complete(&report))?;
             }
             Ok(report.exit_code())
         }
         Err(failure) => {
             if let Some(record) = record {
-                let text = incomplete(Some((failure.code, &failure.message)));
+                let text = format.incomplete(Some((failure.code, &failure.message)));
                 // The first failure is the one that the exit code stands for.
                 if let Err(second) = record.finish(&text) {
                     super::complain(&second.message);

@@ -32,7 +32,7 @@ pub fn refuse_misplaced_subcommand(
     let explicit = before
         .and_then(|at| all.get(at))
         .is_some_and(|word| word == "--");
-    let subcommand = ["run", "plan", "audit", "check", "policy"]
+    let subcommand = ["run", "plan", "audit", "check", "policy", "schema"]
         .iter()
         .any(|name| program == name);
     if explicit || !subcommand {

@@ -3,9 +3,14 @@
 //!
 //! Nanoseconds and bytes only, never rounded.
 
+mod judges;
 mod text;
 mod verdict;
 
+pub use judges::{
+    Dmoj, Domjudge, FLAGS as DMOJ_FLAGS, Format, GoJudge, Isolate, IsolateNumbers, IsolateStatus,
+    Outcome as DomjudgeOutcome, Status as GoJudgeStatus,
+};
 pub use verdict::{Exit, KilledBy, Limit, Verdict, verdict};
 
 use crate::escape;
@@ -14,6 +19,10 @@ use std::fmt::Write;
 
 /// Version of the JSON record; it changes when a field changes its meaning or goes.
 pub const VERSION: u32 = 2;
+
+/// The JSON Schema (draft 2020-12) of the record, complete or not: `schema/` of the
+/// repository, and what `sandbox schema` prints.
+pub const SCHEMA: &str = include_str!("../../schema/report.schema.json");
 
 /// What happened, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +56,9 @@ pub struct Report {
     /// (anonymous and shared memory of everything inside, seen from time to time) or
     /// `maxrss` (the largest resident set of any one process).
     pub memory_source: &'static str,
+    /// The largest resident set of any one process that was waited for, files it maps
+    /// included (getrusage(2)).
+    pub max_rss_bytes: u64,
     /// Processes that the kernel killed because the memory limit was reached; `None`
     /// where no controller counts them.
     pub oom_kills: Option<u64>,
@@ -56,6 +68,11 @@ pub struct Report {
     pub processes_denied: Option<u64>,
     /// Where the two come from: `pids.peak` or `polled`.
     pub processes_source: Option<&'static str>,
+    /// How often a processor was given up to wait for something, by the processes that
+    /// were waited for and in setting up.
+    pub switches_voluntary: u64,
+    /// How often one was taken away, likewise.
+    pub switches_forced: u64,
     /// What the program wrote on standard output, where that was counted: it, or both
     /// streams together, have a limit or it was kept in memory. With a terminal of its
     /// own, what it wrote there.
@@ -235,7 +252,7 @@ pub(crate) fn one_line(record: &impl Serialize) -> String {
 mod tests {
     use super::*;
 
-    fn report(exit: Exit, killed_by: Option<KilledBy>) -> Report {
+    pub(super) fn report(exit: Exit, killed_by: Option<KilledBy>) -> Report {
         let limits_hit: Vec<Limit> = killed_by.and_then(KilledBy::limit).into_iter().collect();
         Report {
             exit,
@@ -249,10 +266,13 @@ mod tests {
             cpu_source: "rusage",
             memory_peak_bytes: 4096,
             memory_source: "maxrss",
+            max_rss_bytes: 4096,
             oom_kills: None,
             processes_peak: Some(3),
             processes_denied: None,
             processes_source: Some("polled"),
+            switches_voluntary: 12,
+            switches_forced: 3,
             stdout: Some(Output {
                 bytes_seen: 10,
                 bytes_kept: 7,
@@ -279,7 +299,7 @@ mod tests {
         }
     }
 
-    const fn exit(code: Option<u8>, signal: Option<u8>) -> Exit {
+    pub(super) const fn exit(code: Option<u8>, signal: Option<u8>) -> Exit {
         Exit {
             code,
             signal,

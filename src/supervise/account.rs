@@ -74,10 +74,13 @@ pub(super) fn report(
         cpu_source: cpu.source.name(),
         memory_peak_bytes,
         memory_source,
+        max_rss_bytes: largest(facts, usage),
         oom_kills: events.map(|events| events.oom_kill),
         processes_peak,
         processes_denied: denied,
         processes_source,
+        switches_voluntary: u64::try_from(usage.ru_nvcsw).unwrap_or(0),
+        switches_forced: u64::try_from(usage.ru_nivcsw).unwrap_or(0),
         stdout: streams.stdout,
         stderr: streams.stderr,
         noise: None,
@@ -136,6 +139,15 @@ fn memory(facts: &Facts, usage: &libc::rusage, counted: Option<&Counted>) -> (u6
         (0, 0) => (u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024, "maxrss"),
         (seen, largest) if seen >= largest => (seen, "polled"),
         (_, largest) => (largest, "maxrss"),
+    }
+}
+
+/// The largest resident set; that of pid 1 is only in `usage`, where no process grew
+/// beyond it.
+fn largest(facts: &Facts, usage: &libc::rusage) -> u64 {
+    match facts.peak_kib {
+        0 => u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+        kib => u64::from(kib) * 1024,
     }
 }
 

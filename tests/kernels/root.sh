@@ -33,7 +33,7 @@ make_root() { # DIRECTORY
     put "$root" "$product" "$compiled_in"
     # What the test binaries read of the sources, at its place.
     mkdir -p "$root$here"
-    git -C "$here" ls-files -z -- tests policies examples README.md |
+    git -C "$here" ls-files -z -- tests policies examples docs README.md |
         tar -C "$here" --null -T - -cf - | tar -C "$root$here" -xf -
     libraries "$root" | while read -r library; do
         put "$root" "$library" "$library"
