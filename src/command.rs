@@ -3,6 +3,7 @@
 //! It joins the phases and holds no logic of isolation.
 
 use crate::Error;
+use crate::copies::Wanted;
 use crate::host::Host;
 use crate::launch::{self, Request};
 use crate::plan::{Invocation, Plan, Refusal};
@@ -41,6 +42,7 @@ impl Sandbox {
             },
             stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
             keep: Vec::new(),
+            wanted: Wanted::default(),
         }
     }
 }
@@ -77,6 +79,7 @@ pub struct Command {
     invocation: Invocation,
     stdio: [Stdio; 3],
     keep: Vec<RawFd>,
+    pub(crate) wanted: Wanted,
 }
 
 impl Command {
@@ -129,7 +132,8 @@ impl Command {
     /// What would be done, without doing it.
     pub fn plan(&self) -> Result<Plan, Error> {
         let host = Host::probe(&self.policy, &self.invocation.program);
-        Ok(Plan::resolve(&self.policy, &host, &self.invocation)?)
+        let plan = Plan::resolve(&self.policy, &host, &self.invocation)?;
+        Ok(self.wanted.planned(plan)?)
     }
 
     /// Starts the program, every layer of the policy in force. On an error it was
@@ -140,6 +144,8 @@ impl Command {
     pub fn spawn(&mut self) -> Result<Child, Error> {
         let plan = self.plan()?;
         self.check_kept()?;
+        let opened = self.wanted.opened(&plan)?;
+        let departures = self.wanted.departures()?;
         let (stdio, ends) = self.open_streams(&plan)?;
         let terminal = self.invocation.tty.then(|| {
             tty::size(0)
@@ -155,10 +161,11 @@ impl Command {
             ],
             keep: self.keep.clone(),
             terminal,
+            arrivals: &self.wanted.arrivals(&opened),
         })?;
         // Our copies of the program's ends: kept, they would hide its end.
         drop(stdio);
-        Child::new(launched, plan, ends)
+        Child::new(launched, plan, ends, departures)
     }
 
     fn check_kept(&self) -> Result<(), Error> {

@@ -54,11 +54,13 @@ mod launch;
 mod child;
 mod supervise;
 mod command;
+mod copies;
 pub mod transfer;
 pub mod audit;
 mod error;
 
 pub use command::{Command, Sandbox, Stdio};
+pub use copies::{CopyIn, CopyOut};
 pub use error::Error;
 pub use supervise::Child;
 #[doc(hidden)]

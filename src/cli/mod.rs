@@ -4,6 +4,7 @@
 mod args;
 mod audit;
 mod check;
+mod copies;
 mod failure;
 mod plan;
 mod policy;

@@ -2,12 +2,14 @@
 //! It must not do any of it.
 
 use super::args;
+use super::copies;
 use super::failure::Failure;
 use super::settings;
 
 /// The plan's text on standard output.
 pub fn plan(plan: &args::Plan) -> Result<u8, Failure> {
-    let command = settings::command(&plan.setup, &plan.words.words)?;
+    let mut command = settings::command(&plan.setup, &plan.words.words)?;
+    copies::apply(&plan.copies, &mut command)?;
     super::print(&command.plan()?.to_string())?;
     Ok(0)
 }

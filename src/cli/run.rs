@@ -2,6 +2,7 @@
 //! It must not start anything before it knows that the record can be written.
 
 use super::args;
+use super::copies;
 use super::failure::Failure;
 use super::record::Record;
 use super::settings;
@@ -27,6 +28,9 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
                     super::complain(line);
                 }
             }
+            for error in report.files.iter().filter_map(|file| file.error.as_ref()) {
+                super::complain(&error.to_string());
+            }
             if let Some(record) = record {
                 record.finish(&report.json())?;
             }
@@ -47,6 +51,7 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
 
 fn launch(run: &args::Run) -> Result<Report, Failure> {
     let mut command = settings::command(&run.setup, &run.words.words)?;
+    copies::apply(&run.copies, &mut command)?;
     let child = command.spawn()?;
     // Not before: a launch that hangs can be interrupted.
     sandbox::hold_forwarded_signals()

@@ -46,6 +46,8 @@ pub(crate) struct Image {
     pub(crate) stdio: [RawFd; 3],
     /// Descriptors that survive exec under their own number.
     pub(crate) keep: Vec<RawFd>,
+    /// Directories that the parent copies files beneath.
+    pub(crate) roots: Vec<CString>,
     /// Working directory inside.
     pub(crate) cwd: CString,
     /// Resource limits.
@@ -250,6 +252,12 @@ impl Image {
             terminal,
             stdio: fds.stdio,
             keep: fds.keep.clone(),
+            roots: plan
+                .copies
+                .roots
+                .iter()
+                .map(c_string)
+                .collect::<Result<Vec<_>, _>>()?,
             cwd: c_string(&plan.cwd)?,
             rlimits: plan.limits.rlimits.clone(),
             attributes: plan.attributes,

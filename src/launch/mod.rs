@@ -8,6 +8,7 @@ pub(crate) mod image;
 mod as_root;
 mod clone;
 pub(crate) mod explain;
+pub(crate) mod files;
 pub(crate) mod progress;
 
 use crate::plan::{Outside, Plan, Refusal};
@@ -17,6 +18,7 @@ use crate::step::Step;
 use crate::sys::clone::own_pidfd;
 use crate::sys::{Errno, fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame};
+use files::{Arrival, Held};
 use image::{Descriptors, Image};
 use progress::Progress;
 use std::ffi::CString;
@@ -32,6 +34,8 @@ pub(crate) struct Request<'a> {
     pub(crate) keep: Vec<RawFd>,
     /// A pty of its own, with this initial size.
     pub(crate) terminal: Option<libc::winsize>,
+    /// What is copied in before the start.
+    pub(crate) arrivals: &'a [Arrival<'a>],
 }
 
 /// A program that runs, every layer in force.
@@ -48,8 +52,10 @@ pub(crate) struct Launched {
     pub(crate) layers: Vec<Layer>,
     /// The pty's other end.
     pub(crate) master: Option<OwnedFd>,
+    /// What files are copied out through.
+    pub(crate) held: Option<Held>,
     /// The host id of a run by root, taken until everything inside is gone.
-    pub(crate) _host_id: Option<as_root::Identity>,
+    pub(crate) host_id: Option<as_root::Identity>,
 }
 
 /// What the parent holds while the child prepares.
@@ -114,17 +120,18 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         status,
     };
     // On an error `born` is dropped: nothing may go on half prepared.
-    let (started_ns, layers, master) = accompany(&birth, plan, identity.as_ref())?;
+    let confirmed = accompany(&birth, request, identity.as_ref())?;
     let gone = || Refusal::new("the new process is gone");
     let (pid, pidfd) = birth.born.keep().ok_or_else(gone)?;
     Ok(Launched {
         pid,
         pidfd,
         control: birth.control,
-        started_ns,
-        layers,
-        master,
-        _host_id: identity,
+        started_ns: confirmed.started_ns,
+        layers: confirmed.layers,
+        master: confirmed.master,
+        held: confirmed.held,
+        host_id: identity,
     })
 }
 
@@ -167,14 +174,21 @@ fn make_ruleset(request: &Request<'_>) -> Result<Option<OwnedFd>, Refusal> {
     Ok(Some(ruleset))
 }
 
-type Confirmed = (u64, Vec<Layer>, Option<OwnedFd>);
+/// What a launch has come to at exec.
+struct Confirmed {
+    started_ns: u64,
+    layers: Vec<Layer>,
+    master: Option<OwnedFd>,
+    held: Option<Held>,
+}
 
 /// From the clone to exec: maps, go, and every frame until end of file.
 fn accompany(
     birth: &Birth,
-    plan: &Plan,
+    request: &Request<'_>,
     identity: Option<&as_root::Identity>,
 ) -> Result<Confirmed, Refusal> {
+    let plan = request.plan;
     write_maps(birth.born.pid(), plan, identity)
         .and_then(|()| {
             socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
@@ -187,6 +201,7 @@ fn accompany(
         explain::ids_layer(plan, identity.map(as_root::Identity::uid)),
     ];
     let mut progress = Progress::new(plan);
+    let mut held = None;
     loop {
         let mut buffer = [0; FRAME_BYTES + 1];
         let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, true)
@@ -194,13 +209,38 @@ fn accompany(
         if bytes == 0 {
             break;
         }
-        layers.push(progress.hear(buffer.get(..bytes).unwrap_or_default())?);
+        let layer = progress.hear(buffer.get(..bytes).unwrap_or_default())?;
+        if layer.step == Step::Caps.name() && !plan.copies.roots.is_empty() {
+            held = Some(copy_in(birth, request, identity)?);
+        }
+        layers.push(layer);
     }
     let executed = progress.end()?;
     let started_ns = process::monotonic_ns();
     layers.push(executed);
     let master = receive_master(birth, plan)?;
-    Ok((started_ns, layers, master))
+    Ok(Confirmed {
+        started_ns,
+        layers,
+        master,
+        held,
+    })
+}
+
+/// Files in, while pid 1 waits for the word to go on.
+fn copy_in(
+    birth: &Birth,
+    request: &Request<'_>,
+    identity: Option<&as_root::Identity>,
+) -> Result<Held, Refusal> {
+    let (plan, pid) = (request.plan, birth.born.pid());
+    files::bring_in(pid, &birth.control, plan, request.arrivals, identity)
+        .and_then(|held| {
+            socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
+                .map_err(explain::parent("speak to the new process"))?;
+            Ok(held)
+        })
+        .map_err(|refusal| last_words(birth, plan).unwrap_or(refusal))
 }
 
 /// Why the new process ended before its ids were mapped, when it did and said so:

@@ -71,6 +71,7 @@ pub(super) fn report(
         processes_source: polled.then_some("polled"),
         output,
         limits: held(plan),
+        files: Vec::new(),
         layers,
         weakened: plan
             .weakened

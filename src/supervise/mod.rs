@@ -15,8 +15,9 @@ pub use signals::hold_forwarded_signals;
 
 use crate::Error;
 use crate::launch::Launched;
+use crate::launch::files::Departure;
 use crate::plan::{Plan, Refusal};
-use crate::report::{KilledBy, Output, Report};
+use crate::report::{FileOutcome, KilledBy, Output, Report};
 use crate::sys::{Errno, clone, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
 use facts::Facts;
@@ -40,6 +41,7 @@ pub struct Child {
     plan: Plan,
     relay: Option<Relay>,
     terminal: Option<Terminal>,
+    departures: Vec<Departure>,
     facts: Facts,
     reaped: bool,
 }
@@ -82,7 +84,12 @@ pub(crate) struct Ends {
 }
 
 impl Child {
-    pub(crate) fn new(mut launched: Launched, plan: Plan, ends: Ends) -> Result<Child, Error> {
+    pub(crate) fn new(
+        mut launched: Launched,
+        plan: Plan,
+        ends: Ends,
+        departures: Vec<Departure>,
+    ) -> Result<Child, Error> {
         let relay = plan
             .limits
             .output
@@ -97,6 +104,7 @@ impl Child {
             plan,
             relay,
             terminal: None,
+            departures,
             facts: Facts::default(),
             reaped: false,
         };
@@ -152,7 +160,19 @@ impl Child {
             terminal.restore();
         }
         watched.map_err(|lost| failed(lost.what, lost.errno))?;
-        report.map_err(|errno| failed("learn how the program ended", errno))
+        let mut report = report.map_err(|errno| failed("learn how the program ended", errno))?;
+        report.files = self.copy_out();
+        Ok(report)
+    }
+
+    /// Files out. Everything inside has ended, so nobody changes them any more.
+    fn copy_out(&mut self) -> Vec<FileOutcome> {
+        let departures = std::mem::take(&mut self.departures);
+        let host_id = self.launched.host_id.as_ref();
+        match self.launched.held.take() {
+            Some(held) => held.take_out(&self.plan.copies, departures, host_id),
+            None => Vec::new(),
+        }
     }
 
     /// Moves data and obeys until pid 1 is gone, which is when the control socket

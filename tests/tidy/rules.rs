@@ -11,14 +11,24 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     ("policy", &["step", "escape"]),
     ("host", &["sys", "policy"]),
     ("bpf", &[]),
-    ("plan", &["policy", "host", "bpf", "step", "escape"]),
+    (
+        "plan",
+        &[
+            "policy",
+            "host",
+            "bpf",
+            "step",
+            "escape",
+            "transfer::Direction",
+        ],
+    ),
     ("sys", &[]),
     ("wire", &["step"]),
     // The image is what the launcher makes and the child reads.
     (
         "launch",
         &[
-            "plan", "policy", "wire", "step", "sys", "child", "report", "escape",
+            "plan", "policy", "wire", "step", "sys", "child", "report", "escape", "transfer",
         ],
     ),
     ("child", &["launch::image", "wire", "step", "sys"]),
@@ -28,7 +38,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "launch", "plan", "policy", "wire", "report", "step", "sys", "escape", "Error",
         ],
     ),
-    ("report", &["escape"]),
+    ("report", &["escape", "transfer"]),
     ("error", &["plan", "policy"]),
     // The library's face: it calls each phase in turn.
     (
@@ -40,8 +50,14 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "launch",
             "supervise",
             "sys",
+            "copies",
             "Error",
         ],
+    ),
+    // What a command copies, and the caller's ends of it.
+    (
+        "copies",
+        &["command", "launch", "plan", "transfer", "sys", "escape"],
     ),
     // Files in and out of a directory that is held by a descriptor.
     ("transfer", &["sys", "escape"]),
