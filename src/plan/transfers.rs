@@ -173,6 +173,7 @@ fn governor<'m>(mounts: &'m Mounts, place: &Path) -> Governor<'m> {
             own: true,
             writable: !sealed(mounts, at),
         }),
+        Op::Bind { device: true, .. } => Governor::Closed("is a device", None),
         Op::Bind {
             at,
             source,

@@ -66,6 +66,10 @@ fn mounts() -> Mounts {
         text: b"x".to_vec(),
         mode: 0o444,
     };
+    let mut device = bind("/dev/null", false, false);
+    if let Op::Bind { device, .. } = &mut device {
+        *device = true;
+    }
     Mounts {
         root_bytes: 0,
         root_inodes: 0,
@@ -84,6 +88,7 @@ fn mounts() -> Mounts {
             bind("/tmp/a/tree", true, true),
             directory("/dev"),
             tmpfs("/dev", 0o755),
+            device,
             directory("/dev/shm"),
             tmpfs("/dev/shm", 0o1777),
             Op::Devpts {
@@ -135,7 +140,7 @@ fn the_deepest_mount_is_the_root() {
         out("/work/passage/on/x"),
         at("/work/passage/on", "x", false, true)
     );
-    assert_eq!(out("/dev/null"), at("/dev", "null", true, false));
+    assert_eq!(out("/dev/x"), at("/dev", "x", true, false));
     assert_eq!(out("/dev/shm/x"), at("/dev/shm", "x", true, true));
 }
 
@@ -184,6 +189,7 @@ fn what_is_not_visible_is_refused_in_so_many_words() {
         ("/work/passage/x", "is not visible inside"),
         ("/work/deep/secret", "is hidden by the policy"),
         ("/work/deep/secret/x", "is hidden by the policy"),
+        ("/dev/null", "is a device"),
         ("/etc/passwd", "is a file that the policy makes"),
         ("/etc/passwd/x", "lies below a file that the policy makes"),
         (

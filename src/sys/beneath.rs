@@ -42,6 +42,30 @@ pub(crate) fn create(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<Owne
     open(dir, name, flags, mode)
 }
 
+/// A regular file without a name, for writing (`O_TMPFILE`). It is gone with its
+/// descriptor unless [`link`] gives it a name.
+pub(crate) fn create_unnamed(dir: BorrowedFd<'_>, mode: u32) -> Result<OwnedFd> {
+    open(dir, c".", OFlag::O_WRONLY | OFlag::O_TMPFILE, mode)
+}
+
+/// A new name for an open file; one that exists is an error. By `/proc`, where the kernel
+/// (before Linux 6.10) wants CAP_DAC_READ_SEARCH for less: whoever doubts that it is the
+/// procfs looks at what has the name now.
+pub(crate) fn link(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    let (fd, dir) = (file.as_raw_fd(), dir.as_raw_fd());
+    let empty = libc::AT_EMPTY_PATH;
+    // SAFETY: both paths are NUL-terminated.
+    let linked = check(unsafe { libc::linkat(fd, c"".as_ptr(), dir, name.as_ptr(), empty) }.into());
+    if linked != Err(Errno::ENOENT) {
+        return linked.map(drop);
+    }
+    let path = CString::new(format!("/proc/self/fd/{fd}")).map_err(|_| Errno::EINVAL)?;
+    let follow = libc::AT_SYMLINK_FOLLOW;
+    // SAFETY: both paths are NUL-terminated.
+    check(unsafe { libc::linkat(libc::AT_FDCWD, path.as_ptr(), dir, name.as_ptr(), follow) }.into())
+        .map(drop)
+}
+
 /// `renameat(2)` within one directory. A link that has one of the names is itself renamed
 /// or replaced.
 pub(crate) fn rename(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<()> {

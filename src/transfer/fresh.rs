@@ -1,4 +1,5 @@
-//! A new file under a name of its own, or under a hidden one until it takes another's place.
+//! A new file without a name until it is complete; where the file system cannot do that, under
+//! its own name, or under a hidden one until it takes another's place.
 //! It must never open, and so never truncate, what is there already, and must leave nothing
 //! unfinished behind.
 
@@ -17,10 +18,12 @@ const TRIES: usize = 16;
 /// A regular file that is being written.
 pub(super) struct Fresh<'a> {
     dir: BorrowedFd<'a>,
-    /// The name that it has now.
-    name: CString,
+    /// The name that it has now; none where the file system makes files without one, so
+    /// that whatever ends this process leaves nothing unfinished.
+    name: Option<CString>,
     /// The name that it takes at the end.
-    replaces: Option<&'a CStr>,
+    wanted: &'a CStr,
+    existing: Existing,
     file: OwnedFd,
     identity: (libc::dev_t, libc::ino_t),
     kept: bool,
@@ -33,23 +36,41 @@ impl<'a> Fresh<'a> {
         name: &'a CStr,
         existing: Existing,
     ) -> Result<Fresh<'a>, Problem> {
-        let create = |name: &CStr| beneath::create(dir, name, 0o600);
-        let (name, replaces, file) = match existing {
-            Existing::Refuse => (name.to_owned(), None, create(name)?),
-            Existing::Replace => {
-                let (hidden, file) = under_hidden(create)?;
-                (hidden, Some(name), file)
+        // Not only at the end, when all has been copied.
+        if existing == Existing::Refuse && beneath::look(dir, name).is_ok() {
+            return Err(Problem::Exists);
+        }
+        let (now, file) = match beneath::create_unnamed(dir, 0o600) {
+            Ok(file) => (None, file),
+            // Not every file system can, and how it says so differs. Any other reason
+            // is one for the usual way as well.
+            Err(_) => {
+                let (now, file) = Fresh::named(dir, name, existing)?;
+                (Some(now), file)
             }
         };
         let stat = fd::stat(file.as_raw_fd())?;
         Ok(Fresh {
             dir,
-            name,
-            replaces,
+            name: now,
+            wanted: name,
+            existing,
             file,
             identity: (stat.st_dev, stat.st_ino),
             kept: false,
         })
+    }
+
+    fn named(
+        dir: BorrowedFd<'_>,
+        name: &CStr,
+        existing: Existing,
+    ) -> Result<(CString, OwnedFd), Problem> {
+        let create = |name: &CStr| beneath::create(dir, name, 0o600);
+        match existing {
+            Existing::Refuse => Ok((name.to_owned(), create(name)?)),
+            Existing::Replace => under_hidden(create),
+        }
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -59,30 +80,54 @@ impl<'a> Fresh<'a> {
     /// Gives it its mode and its name.
     pub(super) fn finish(mut self, mode: u32) -> Result<(), Problem> {
         beneath::set_mode(self.fd(), mode)?;
-        if let Some(name) = self.replaces {
-            beneath::rename(self.dir, &self.name, name).map_err(unreplaceable)?;
+        if self.name.is_none() {
+            self.link()?;
+        }
+        if self.existing == Existing::Replace
+            && let Some(hidden) = &self.name
+        {
+            beneath::rename(self.dir, hidden, self.wanted).map_err(unreplaceable)?;
             // From here it is not ours to remove, whatever has the name.
             self.kept = true;
-            self.name = name.to_owned();
-            // The hidden name was in the program's reach as well.
-            if !self.is_there() {
-                return Err(Problem::Changed);
-            }
+            self.name = Some(self.wanted.to_owned());
+        }
+        // The name it had, or the way to it, may have been in the program's reach.
+        if !self.is_there() {
+            return Err(Problem::Changed);
         }
         self.kept = true;
         Ok(())
     }
 
+    /// Its first name: the one wanted, or a hidden one that takes the other's place.
+    fn link(&mut self) -> Result<(), Problem> {
+        let link = |name: &CStr| beneath::link(self.file.as_fd(), self.dir, name);
+        self.name = Some(match self.existing {
+            Existing::Refuse => {
+                link(self.wanted)?;
+                self.wanted.to_owned()
+            }
+            Existing::Replace => under_hidden(link)?.0,
+        });
+        Ok(())
+    }
+
     fn is_there(&self) -> bool {
-        Place::look(self.dir, &self.name)
+        let Some(name) = &self.name else {
+            return false;
+        };
+        Place::look(self.dir, name)
             .is_ok_and(|place| (place.stat.st_dev, place.stat.st_ino) == self.identity)
     }
 }
 
 impl Drop for Fresh<'_> {
     fn drop(&mut self) {
-        if !self.kept && self.is_there() {
-            let _ = fd::remove(self.dir.as_raw_fd(), &self.name, false);
+        if let Some(name) = &self.name
+            && !self.kept
+            && self.is_there()
+        {
+            let _ = fd::remove(self.dir.as_raw_fd(), name, false);
         }
     }
 }

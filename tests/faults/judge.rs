@@ -78,7 +78,8 @@ fn end(outcome: &Outcome, healthy: &Outcome, fault: &Fault) -> Result<End, Strin
         let same = outcome.code == healthy.code
             && outcome.stdout == healthy.stdout
             && outcome.stderr == healthy.stderr
-            && outcome.marked == healthy.marked;
+            && outcome.marked == healthy.marked
+            && record["files"] == self::record(healthy)?["files"];
         if same {
             return Ok(End::Ran);
         }
