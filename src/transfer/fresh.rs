@@ -40,37 +40,45 @@ impl<'a> Fresh<'a> {
         if existing == Existing::Refuse && beneath::look(dir, name).is_ok() {
             return Err(Problem::Exists);
         }
-        let (now, file) = match beneath::create_unnamed(dir, 0o600) {
-            Ok(file) => (None, file),
-            // Not every file system can, and how it says so differs. Any other reason
-            // is one for the usual way as well.
-            Err(_) => {
-                let (now, file) = Fresh::named(dir, name, existing)?;
-                (Some(now), file)
-            }
+        // Not every file system makes files without a name, and how it says so differs.
+        // Any other reason is one for the usual way as well.
+        match beneath::create_unnamed(dir, 0o600) {
+            Ok(file) => Fresh::of(dir, name, existing, None, file),
+            Err(_) => Fresh::named(dir, name, existing),
+        }
+    }
+
+    /// The usual way: under the name wanted, or a hidden one beside it.
+    fn named(
+        dir: BorrowedFd<'a>,
+        name: &'a CStr,
+        existing: Existing,
+    ) -> Result<Fresh<'a>, Problem> {
+        let create = |name: &CStr| beneath::create(dir, name, 0o600);
+        let (now, file) = match existing {
+            Existing::Refuse => (name.to_owned(), create(name)?),
+            Existing::Replace => under_hidden(create)?,
         };
+        Fresh::of(dir, name, existing, Some(now), file)
+    }
+
+    fn of(
+        dir: BorrowedFd<'a>,
+        wanted: &'a CStr,
+        existing: Existing,
+        name: Option<CString>,
+        file: OwnedFd,
+    ) -> Result<Fresh<'a>, Problem> {
         let stat = fd::stat(file.as_raw_fd())?;
         Ok(Fresh {
             dir,
-            name: now,
-            wanted: name,
+            name,
+            wanted,
             existing,
             file,
             identity: (stat.st_dev, stat.st_ino),
             kept: false,
         })
-    }
-
-    fn named(
-        dir: BorrowedFd<'_>,
-        name: &CStr,
-        existing: Existing,
-    ) -> Result<(CString, OwnedFd), Problem> {
-        let create = |name: &CStr| beneath::create(dir, name, 0o600);
-        match existing {
-            Existing::Refuse => Ok((name.to_owned(), create(name)?)),
-            Existing::Replace => under_hidden(create),
-        }
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -173,4 +181,107 @@ fn under_hidden<T>(create: impl Fn(&CStr) -> sys::Result<T>) -> Result<(CString,
         }
     }
     Err(Problem::Exists)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// A directory of its own, removed at the end.
+    struct Scratch(PathBuf, OwnedFd);
+
+    impl Scratch {
+        fn new(name: &str) -> Scratch {
+            let path = std::env::temp_dir().join(format!("fresh-{}-{name}", std::process::id()));
+            fs::create_dir(&path).unwrap();
+            let directory = fs::File::open(&path).unwrap().into();
+            Scratch(path, directory)
+        }
+
+        fn names(&self) -> usize {
+            fs::read_dir(&self.0).unwrap().count()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    type Way = fn(BorrowedFd<'static>, &'static CStr, Existing) -> Result<Fresh<'static>, Problem>;
+
+    /// With and without a name meanwhile; how many names an unfinished file has.
+    const WAYS: [(Way, usize); 2] = [(Fresh::create, 0), (Fresh::named, 1)];
+
+    fn each_way(name: &str, test: impl Fn(Way, usize, &'static Scratch)) {
+        for (way, unfinished) in WAYS {
+            // For the one lifetime of the type above.
+            let scratch: &'static Scratch =
+                Box::leak(Box::new(Scratch::new(&format!("{name}-{unfinished}"))));
+            test(way, unfinished, scratch);
+            fs::remove_dir_all(&scratch.0).unwrap();
+        }
+    }
+
+    fn write(new: &Fresh<'_>, text: &str) {
+        fd::write_all(new.fd().as_raw_fd(), text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_finished_goes_away() {
+        each_way("dropped", |way, unfinished, scratch| {
+            for existing in [Existing::Refuse, Existing::Replace] {
+                let new = way(scratch.1.as_fd(), c"f", existing).unwrap();
+                write(&new, "half");
+                assert_eq!(scratch.names(), unfinished);
+                drop(new);
+                assert_eq!(scratch.names(), 0);
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_there_is_neither_opened_nor_replaced() {
+        each_way("exists", |way, _, scratch| {
+            fs::write(scratch.0.join("f"), "old").unwrap();
+            let refused = way(scratch.1.as_fd(), c"f", Existing::Refuse);
+            assert_eq!(refused.err(), Some(Problem::Exists));
+            assert_eq!(fs::read_to_string(scratch.0.join("f")).unwrap(), "old");
+        });
+    }
+
+    #[test]
+    fn a_name_that_is_taken_meanwhile_is_not_replaced() {
+        let scratch = Scratch::new("taken");
+        let new = Fresh::create(scratch.1.as_fd(), c"f", Existing::Refuse).unwrap();
+        assert!(
+            new.name.is_none(),
+            "this file system makes no file without a name"
+        );
+        fs::write(scratch.0.join("f"), "other").unwrap();
+        assert_eq!(new.finish(0o644), Err(Problem::Exists));
+        assert_eq!(fs::read_to_string(scratch.0.join("f")).unwrap(), "other");
+        assert_eq!(scratch.names(), 1);
+    }
+
+    #[test]
+    fn the_old_one_is_there_until_the_new_one_is_finished() {
+        each_way("replaced", |way, unfinished, scratch| {
+            let path = scratch.0.join("f");
+            fs::write(&path, "old").unwrap();
+            fs::hard_link(&path, scratch.0.join("twin")).unwrap();
+            let new = way(scratch.1.as_fd(), c"f", Existing::Replace).unwrap();
+            write(&new, "new");
+            assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+            assert_eq!(scratch.names(), 2 + unfinished);
+            new.finish(0o640).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+            // Another name of the old file keeps its content.
+            assert_eq!(fs::read_to_string(scratch.0.join("twin")).unwrap(), "old");
+            assert_eq!(scratch.names(), 2);
+        });
+    }
 }
