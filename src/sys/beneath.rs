@@ -74,6 +74,22 @@ pub(crate) fn rename(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<()> 
     check(unsafe { libc::renameat(dir, from.as_ptr(), dir, to.as_ptr()) }.into()).map(drop)
 }
 
+/// A number that nobody can foresee (getrandom(2)). Not by the standard library, which
+/// panics where there is none.
+pub(crate) fn random() -> Result<u64> {
+    let mut number = [0; 8];
+    let filled = uninterrupted(|| {
+        // SAFETY: pointer and length describe `number`.
+        check(
+            unsafe { libc::getrandom(number.as_mut_ptr().cast(), number.len(), 0) } as libc::c_long,
+        )
+    })?;
+    match filled {
+        8 => Ok(u64::from_ne_bytes(number)),
+        _ => Err(Errno::EIO),
+    }
+}
+
 /// `fchmod(2)`.
 pub(crate) fn set_mode(fd: BorrowedFd<'_>, mode: u32) -> Result<()> {
     // SAFETY: no memory is passed.

@@ -174,7 +174,7 @@ fn unreplaceable(errno: Errno) -> Problem {
 
 fn under_hidden<T>(create: impl Fn(&CStr) -> sys::Result<T>) -> Result<(CString, T), Problem> {
     for _ in 0..TRIES {
-        let hidden = name::hidden();
+        let hidden = name::hidden()?;
         match create(&hidden) {
             Err(Errno::EEXIST) => {}
             made => return Ok((hidden, made?)),
