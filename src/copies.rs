@@ -181,7 +181,7 @@ fn new_file(path: &Path, options: &Out) -> Result<Destination, Refusal> {
 fn new_tree(path: &Path, options: &Out) -> Result<Destination, Refusal> {
     let wrong = |why: &str| Refusal::new(format!("cannot copy out to {}: {why}", tick(path)));
     match path.metadata() {
-        Ok(facts) if !facts.is_dir() => return Err(wrong("it is no directory")),
+        Ok(facts) if !facts.is_dir() => Err(wrong("it is no directory")),
         Ok(_) => {
             let failed = |error| failed("copy out to", path, &error);
             let mut entries = std::fs::read_dir(path).map_err(failed)?;

@@ -130,7 +130,8 @@ impl Child {
             .map_err(|errno| failed("kill the sandbox", errno))
     }
 
-    /// Waits for the end of the program and of everything it started. Blocks the
+    /// Waits for the end of the program and of everything it started, and then copies out
+    /// what [`crate::Command::copy_out`] asked for. Blocks the
     /// calling thread; in an async program, call it where blocking is allowed.
     ///
     /// The wall-time limit is kept by pid 1 whether or not anybody waits; counted
