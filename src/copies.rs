@@ -7,7 +7,7 @@ use crate::command::Command;
 use crate::escape::tick;
 use crate::launch::files::{Arrival, Departure, Destination};
 use crate::plan::{Outside, Plan, Refusal};
-use crate::sys::Errno;
+use crate::sys::{Errno, beneath};
 use crate::transfer::{Direction, Existing, In, Limits, Out, Root, Source};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -173,7 +173,9 @@ fn new_file(path: &Path, options: &Out) -> Result<Destination, Refusal> {
             return Err(wrong("it is a directory").hint("name the file that is to be made in it"));
         }
         (Ok(_), Existing::Refuse) => return Err(wrong("it exists already").hint(REPLACE)),
-        _ => {}
+        (Ok(_), Existing::Replace) => {}
+        (Err(error), _) if is_missing(&error) => {}
+        (Err(error), _) => return Err(failed("copy out to", path, &error)),
     }
     Ok(Destination::NewFile(parent(path)?, PathBuf::from(name)))
 }
@@ -183,19 +185,31 @@ fn new_tree(path: &Path, options: &Out) -> Result<Destination, Refusal> {
     match path.metadata() {
         Ok(facts) if !facts.is_dir() => Err(wrong("it is no directory")),
         Ok(_) => {
-            let failed = |error| failed("copy out to", path, &error);
-            let mut entries = std::fs::read_dir(path).map_err(failed)?;
-            if options.existing == Existing::Refuse && entries.next().is_some() {
-                return Err(wrong("it is not empty").hint(REPLACE));
+            let root = Root::open(path).map_err(|error| failed("copy out to", path, &error))?;
+            if options.existing == Existing::Refuse {
+                let next = beneath::open_directory(root.as_fd())
+                    .and_then(|directory| beneath::Entries::of(directory).next())
+                    .map_err(|errno| wrong(errno.desc()))?;
+                if next.is_some() {
+                    return Err(wrong("it is not empty").hint(REPLACE));
+                }
             }
-            let root = Root::open(path).map_err(failed)?;
             Ok(Destination::NewTree(root, PathBuf::from(".")))
         }
+        Err(error) if !is_missing(&error) => Err(failed("copy out to", path, &error)),
         Err(_) => match path.file_name() {
             Some(name) => Ok(Destination::NewTree(parent(path)?, PathBuf::from(name))),
             None => Err(wrong("it does not exist")),
         },
     }
+}
+
+/// Nothing is there; that its directory is none either is said when that is opened.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 const REPLACE: &str =
