@@ -3,8 +3,9 @@
 //! It joins the phases and holds no logic of isolation.
 
 use crate::Error;
+use crate::cgroup::{Controllers, Home};
 use crate::copies::Wanted;
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::launch::{self, Request};
 use crate::plan::{Invocation, Plan, Refusal};
 use crate::policy::Policy;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     policy: Arc<Policy>,
+    home: Option<Arc<Home>>,
 }
 
 impl Sandbox {
@@ -27,7 +29,16 @@ impl Sandbox {
         policy.validate()?;
         Ok(Sandbox {
             policy: Arc::new(policy),
+            home: None,
         })
+    }
+
+    /// Runs get control groups of their own, made in this home: the kernel keeps the
+    /// limits of memory and processes there, and counts processor time. Without one,
+    /// the next best does ([`crate::policy::Enforcement`]).
+    pub fn cgroups(mut self, home: Home) -> Sandbox {
+        self.home = Some(Arc::new(home));
+        self
     }
 
     /// A program to run: a path (with a `/`), or a name to be found in the PATH
@@ -35,6 +46,7 @@ impl Sandbox {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command {
             policy: Arc::clone(&self.policy),
+            home: self.home.clone(),
             invocation: Invocation {
                 program: program.as_ref().to_owned(),
                 args: Vec::new(),
@@ -42,6 +54,7 @@ impl Sandbox {
             },
             stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
             keep: Vec::new(),
+            noise: false,
             wanted: Wanted::default(),
         }
     }
@@ -76,9 +89,11 @@ impl From<OwnedFd> for Stdio {
 #[derive(Debug)]
 pub struct Command {
     policy: Arc<Policy>,
+    home: Option<Arc<Home>>,
     invocation: Invocation,
     stdio: [Stdio; 3],
     keep: Vec<RawFd>,
+    noise: bool,
     pub(crate) wanted: Wanted,
 }
 
@@ -129,9 +144,17 @@ impl Command {
         self
     }
 
+    /// Measures what disturbs the run ([`crate::report::Noise`]). Reads some files of
+    /// the host before and after.
+    pub fn noise(&mut self, noise: bool) -> &mut Command {
+        self.noise = noise;
+        self
+    }
+
     /// What would be done, without doing it.
     pub fn plan(&self) -> Result<Plan, Error> {
-        let host = Host::probe(&self.policy, &self.invocation.program);
+        let mut host = Host::probe(&self.policy, &self.invocation.program);
+        host.cgroup = self.home.as_deref().map(facts);
         let plan = Plan::resolve(&self.policy, &host, &self.invocation)?;
         Ok(self.wanted.planned(plan)?)
     }
@@ -161,11 +184,16 @@ impl Command {
             ],
             keep: self.keep.clone(),
             terminal,
+            home: self.home.as_deref(),
             arrivals: &self.wanted.arrivals(&opened),
         })?;
         // Our copies of the program's ends: kept, they would hide its end.
         drop(stdio);
-        Child::new(launched, plan, ends, departures)
+        let mut child = Child::new(launched, plan, ends, departures)?;
+        if self.noise {
+            child.measure_noise();
+        }
+        Ok(child)
     }
 
     fn check_kept(&self) -> Result<(), Error> {
@@ -218,6 +246,18 @@ impl Command {
         let stdout = output(stdout, 1, |ends| &mut ends.stdout)?;
         let stderr = output(stderr, 2, |ends| &mut ends.stderr)?;
         Ok(([input, stdout, stderr], ends))
+    }
+}
+
+/// What groups made there are good for.
+fn facts(home: &Home) -> host::Cgroup {
+    let has = |one| home.controllers().contains(one);
+    host::Cgroup {
+        memory: has(Controllers::MEMORY),
+        pids: has(Controllers::PIDS),
+        cpu: has(Controllers::CPU),
+        io: has(Controllers::IO),
+        cpuset: has(Controllers::CPUSET),
     }
 }
 

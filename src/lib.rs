@@ -43,9 +43,11 @@
 
 pub mod escape;
 pub mod step;
+mod mountinfo;
 pub mod policy;
 pub mod host;
 pub mod bpf;
+pub mod cgroup;
 pub mod plan;
 pub mod report;
 mod wire;

@@ -103,6 +103,8 @@ fn process() -> impl Strategy<Value = Process> {
         mdwe: switches[0],
         speculation: switches[1],
         core_scheduling: switches[2],
+        aslr: switches[0],
+        cpus: switches[1].then(|| vec![0]),
         ..Process::default()
     })
 }

@@ -175,6 +175,7 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         processes_peak: Some(u64::from(facts.processes)),
         processes_denied: None,
         processes_source: Some("polled"),
+        noise: None,
         limits: Vec::new(),
         cpu_ns: facts.cpu_ns,
         user_ns: 1,

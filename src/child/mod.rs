@@ -22,7 +22,7 @@ mod reap;
 mod stage;
 
 pub(crate) use files::{ITEM_COPIED, ITEM_PLACE};
-pub(crate) use limits::{ITEM_CORE_SCHEDULING, ITEM_MDWE};
+pub(crate) use limits::{ITEM_ASLR, ITEM_CORE_SCHEDULING, ITEM_CPUS, ITEM_MDWE};
 pub(crate) use mounts::ITEM_WATCH;
 pub(crate) use verify::QUESTIONS;
 
@@ -114,7 +114,7 @@ fn confined(split: Stage<Split>, image: &Image) -> Result<Stage<Filtered>, Failu
         .map_or(0, |landlock| landlock.rules.len());
     done(image, Step::Landlock, rules)?;
     let verified = verify::ask(confined, image)?;
-    done(image, Step::Verify, 0)?;
+    done(image, Step::Verify, verify::used_kib(image)?)?;
     let filtered = seccomp::attach(verified, image)?;
     done(image, Step::Seccomp, image.filter.len())?;
     Ok(filtered)

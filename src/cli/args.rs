@@ -202,6 +202,9 @@ pub struct Process {
     /// Host name inside
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
+    /// Processors to run on, and no other
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<String>,
     /// Pass this open descriptor on, besides 0 to 2
     #[arg(long, value_name = "N", value_parser = value_parser!(i32).range(3..))]
     pub fd: Vec<i32>,
@@ -221,6 +224,9 @@ pub struct Network {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
+    /// Where control groups are made
+    #[arg(long, value_name = "auto|none|DIR")]
+    pub cgroup: Option<OsString>,
     /// Memory
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
@@ -273,6 +279,9 @@ pub struct Output {
     /// Write the record of the run as JSON
     #[arg(long, value_name = "FILE|fd:N")]
     pub report: Option<OsString>,
+    /// Measure what disturbs the run, for the record
+    #[arg(long)]
+    pub noise: bool,
     /// Print layers, facts and verdict on standard error
     #[arg(long, short)]
     pub verbose: bool,

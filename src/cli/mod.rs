@@ -3,6 +3,7 @@
 
 mod args;
 mod audit;
+mod cgroup;
 mod check;
 mod copies;
 mod failure;

@@ -52,6 +52,7 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
 fn launch(run: &args::Run) -> Result<Report, Failure> {
     let mut command = settings::command(&run.setup, &run.words.words)?;
     copies::apply(&run.copies, &mut command)?;
+    command.noise(run.output.noise);
     let child = command.spawn()?;
     // Not before: a launch that hangs can be interrupted.
     sandbox::hold_forwarded_signals()

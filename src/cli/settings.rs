@@ -14,7 +14,12 @@ pub fn command(setup: &args::Setup, words: &[OsString]) -> Result<sandbox::Comma
         return Err(Failure::new("no program is named"));
     };
     let policy = policy(setup)?;
-    let mut command = Sandbox::new(policy)?.command(program);
+    let home = super::cgroup::home(setup.limits.cgroup.as_deref(), &policy)?;
+    let mut sandbox = Sandbox::new(policy)?;
+    if let Some(home) = home {
+        sandbox = sandbox.cgroups(home);
+    }
+    let mut command = sandbox.command(program);
     command.args(arguments).tty(setup.process.tty);
     for fd in &setup.process.fd {
         command.fd(*fd);
@@ -47,13 +52,16 @@ type Setter = fn(&mut Policy, &str, &Context) -> Result<(), String>;
 /// The options that may be given once.
 fn single(policy: &mut Policy, setup: &args::Setup, context: &Context) -> Result<(), Failure> {
     let (process, limits) = (&setup.process, &setup.limits);
-    let table: [(&str, &Option<String>, Setter); 11] = [
+    let table: [(&str, &Option<String>, Setter); 12] = [
         ("--cwd", &process.cwd, Policy::set_cwd),
         ("--user", &process.user, |policy, text, _| {
             policy.set_user(text)
         }),
         ("--hostname", &process.hostname, |policy, text, _| {
             policy.set_hostname(text)
+        }),
+        ("--cpus", &process.cpus, |policy, text, _| {
+            policy.set_cpus(text)
         }),
         ("--network", &setup.network.network, |policy, text, _| {
             policy.set_network(text)

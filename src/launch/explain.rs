@@ -219,6 +219,7 @@ fn ids(item: usize) -> What {
         3 => "cannot create the time namespace (Linux 5.6, CONFIG_TIME_NS)",
         4 | 5 => "cannot set the offsets of the time namespace",
         8 => "cannot ask to be ended with the parent",
+        9 => "cannot make a cgroup namespace of its own",
         _ => "cannot enter the time namespace",
     };
     (what.to_owned(), None)
@@ -339,6 +340,8 @@ fn limits(item: usize, plan: &Plan) -> What {
         None if item == child::ITEM_MDWE => {
             String::from("cannot deny memory that is writable and executable")
         }
+        None if item == child::ITEM_CPUS => String::from("cannot bind it to its processors"),
+        None if item == child::ITEM_ASLR => String::from("cannot fix its addresses"),
         None if item == child::ITEM_CORE_SCHEDULING => {
             String::from("cannot take a core of its own")
         }
@@ -482,11 +485,19 @@ fn kept_groups(own: u32) -> String {
     }
 }
 
+/// The group, in its words, where there is one.
+pub(super) fn cgroup_layer(group: Option<String>) -> Layer {
+    let namespace_only = || String::from("a namespace of its own; no group, no controller");
+    Layer {
+        step: Step::Cgroup.name(),
+        detail: group.unwrap_or_else(namespace_only),
+    }
+}
+
 /// A confirmed step in words.
 pub(super) fn layer(step: Step, item: u32, plan: &Plan) -> Layer {
     let detail = match step {
         Step::Sanitize => String::from("signals blocked, descriptors closed but those named"),
-        Step::Cgroup => String::from("namespace only; no controller is used"),
         Step::Mounts => format!("{item} operations on a root of its own"),
         Step::Root => String::from("old root detached, new root read-only"),
         Step::Net => match plan.network {
@@ -507,7 +518,7 @@ pub(super) fn layer(step: Step, item: u32, plan: &Plan) -> Layer {
         Step::Verify => format!("{} answers as planned", child::QUESTIONS.len()),
         Step::Seccomp => format!("{item} instructions"),
         Step::Exec => String::from("executed"),
-        Step::Ids => String::new(),
+        Step::Cgroup | Step::Ids => String::new(),
     };
     Layer {
         step: step.name(),

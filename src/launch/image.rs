@@ -6,6 +6,7 @@
 use crate::plan::{Attributes, CpuBy, MemoryBy, Op, Plan, ProcessesBy, Rlimit};
 use crate::sys::clone::Stack;
 use crate::sys::process::ExecList;
+use nix::sched::CpuSet;
 use seccompiler::sock_filter;
 use std::ffi::{CString, OsStr};
 use std::os::fd::RawFd;
@@ -54,6 +55,8 @@ pub(crate) struct Image {
     pub(crate) rlimits: Vec<Rlimit>,
     /// Process attributes.
     pub(crate) attributes: Attributes,
+    /// The processors to run on, where they are named.
+    pub(crate) cpus: Option<CpuSet>,
     /// The Landlock domain.
     pub(crate) landlock: Option<LandlockImage>,
     /// The system call filter.
@@ -62,6 +65,8 @@ pub(crate) struct Image {
     pub(crate) listening: Option<Vec<sock_filter>>,
     /// Wall-time limit, nanoseconds.
     pub(crate) wall_time_ns: Option<u64>,
+    /// `memory.current` of the run's cgroup, where the controller keeps its limit.
+    pub(crate) memory_current: Option<RawFd>,
     /// What pid 1 watches.
     pub(crate) watch: Watch,
     /// What the child opens by itself for pid 1 to keep.
@@ -187,6 +192,9 @@ pub(crate) struct Descriptors {
     pub(crate) stdio: [RawFd; 3],
     pub(crate) keep: Vec<RawFd>,
     pub(crate) ruleset: Option<RawFd>,
+    /// Of the run's control group.
+    pub(crate) cpu_stat: Option<RawFd>,
+    pub(crate) memory_current: Option<RawFd>,
     /// Detached trees by position in the plan's operations.
     pub(crate) trees: Vec<(usize, RawFd)>,
 }
@@ -261,11 +269,13 @@ impl Image {
             cwd: c_string(&plan.cwd)?,
             rlimits: plan.limits.rlimits.clone(),
             attributes: plan.attributes,
+            cpus: cpu_set(&plan.cpus),
             landlock,
             filter: plan.seccomp.program.clone(),
             listening: plan.seccomp.listening.clone(),
             wall_time_ns: plan.limits.wall_time.map(nanoseconds),
-            watch: watch(plan)?,
+            watch: watch(plan, fds.cpu_stat)?,
+            memory_current: fds.memory_current,
             found: Found {
                 procfs: AtomicI32::new(-1),
                 perf: AtomicI32::new(-1),
@@ -284,8 +294,17 @@ impl Image {
     }
 }
 
+fn cpu_set(cpus: &[u32]) -> Option<CpuSet> {
+    let mut set = CpuSet::new();
+    for cpu in cpus {
+        // The plan has none that the kernel did not name in such a set.
+        let _ = set.set(*cpu as usize);
+    }
+    (!cpus.is_empty()).then_some(set)
+}
+
 /// What follows from the limits for pid 1.
-fn watch(plan: &Plan) -> Result<Watch, String> {
+fn watch(plan: &Plan, cpu_stat: Option<RawFd>) -> Result<Watch, String> {
     let limits = &plan.limits;
     let memory = match limits.memory {
         Some((bytes, MemoryBy::Polled)) => Some(bytes),
@@ -307,7 +326,7 @@ fn watch(plan: &Plan) -> Result<Watch, String> {
         procfs: memory.is_some() || counted || matches!(cpu, Some(CpuBy::Perf | CpuBy::Seen)),
         // Where memory is watched it also tells when nothing can have grown.
         perf: limits.cpu_by == CpuBy::Perf && (cpu.is_some() || memory.is_some()),
-        cpu_stat: None,
+        cpu_stat,
         cpu_limit_ns: limits.cpu_time.map(nanoseconds),
         cpus: limits.cpus,
         tick_ns: crate::sys::process::tick_ns(),
@@ -422,6 +441,8 @@ fn gaps(fds: &Descriptors) -> Vec<(u32, u32)> {
         .chain(&fds.stdio)
         .chain(&fds.keep)
         .chain(&fds.ruleset)
+        .chain(&fds.cpu_stat)
+        .chain(&fds.memory_current)
         .chain(fds.trees.iter().map(|(_, fd)| fd))
         .map(|fd| *fd as u32)
         .collect();
@@ -452,6 +473,8 @@ mod tests {
             stdio: [6, 7, 7],
             keep: vec![3],
             ruleset: Some(10),
+            cpu_stat: None,
+            memory_current: None,
             trees: vec![(0, 12)],
         };
         assert_eq!(gaps(&fds), [(0, 2), (4, 4), (8, 8), (13, u32::MAX)]);

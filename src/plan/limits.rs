@@ -21,15 +21,20 @@ const QUEUED: u64 = 819_200;
 
 /// Private writable memory that one process may map where pid 1 watches what is
 /// used: room for what run-times reserve and never touch, an end for what grows
-/// faster than anybody looks.
-fn runaway(bytes: u64) -> u64 {
+/// faster than anybody looks. Every thread reserves a stack.
+fn runaway(limits: &policy::Limits, bytes: u64) -> u64 {
     const LEAST: u64 = 1 << 30;
-    bytes.saturating_mul(4).saturating_add(LEAST)
+    /// What the C library takes where RLIMIT_STACK says nothing (pthread_create(3)).
+    const STACK: u64 = 8 << 20;
+    let threads = limits.processes.unwrap_or(0);
+    let stacks = threads.saturating_mul(limits.stack.unwrap_or(STACK));
+    let reserved = LEAST.saturating_add(stacks);
+    bytes.saturating_mul(4).saturating_add(reserved)
 }
 
 /// The limits in the form they are put in force. A caller whose own hard limit is
 /// lower keeps it: the smaller bound holds both promises.
-pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Refusal> {
+pub(super) fn resolve(limits: &policy::Limits, host: &Host, cpus: u32) -> Result<Limits, Refusal> {
     let memory_by = match host.cgroup {
         Some(cgroup) if cgroup.memory => MemoryBy::Controller,
         _ => MemoryBy::Polled,
@@ -83,7 +88,7 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Re
         bounded(resource::MSGQUEUE, "msgqueue", QUEUED, QUEUED),
     ];
     if let (Some(bytes), MemoryBy::Polled) = (limits.memory, memory_by) {
-        let most = runaway(bytes);
+        let most = runaway(limits, bytes);
         rlimits.push(bounded(resource::DATA, "data", most, most));
     }
     if let (Some(count), ProcessesBy::Namespace) = (limits.processes, processes_by) {
@@ -112,7 +117,7 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Re
         processes: limits.processes.map(|count| (count, processes_by)),
         cpu_time: limits.cpu_time,
         cpu_by,
-        cpus: host.cpus.max(1),
+        cpus,
         wall_time: limits.wall_time,
         output: limits.output,
     })
@@ -130,6 +135,11 @@ fn not_by_the_kernel(limit: &str, why: &str, hint: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Refusal> {
+        super::resolve(limits, host, 2)
+    }
+
     use crate::host::Cgroup;
     use std::time::Duration;
 
@@ -193,7 +203,7 @@ mod tests {
         assert_eq!(rlimit(&plan, "nproc"), Some((8, 8)));
         assert_eq!(
             rlimit(&plan, "data"),
-            Some(((4 << 20) + (1 << 30), (4 << 20) + (1 << 30)))
+            Some(((60 << 20) + (1 << 30), (60 << 20) + (1 << 30)))
         );
         let perf = Host {
             perf: true,

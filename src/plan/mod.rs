@@ -40,6 +40,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Process attributes.
     pub attributes: Attributes,
+    /// The processors it is bound to (sched_setaffinity(2)); empty is no bond.
+    pub cpus: Vec<u32>,
     /// The Landlock domain; `None` only under `weaken.no-landlock`.
     pub landlock: Option<Landlock>,
     /// The system call filter.
@@ -95,10 +97,15 @@ impl Plan {
             hostname: policy.process.hostname.clone(),
             cwd,
             env,
-            limits: limits::resolve(&policy.limits, host)?,
+            limits: limits::resolve(&policy.limits, host, attributes::parallel(policy, host))?,
             attributes,
+            cpus: attributes::cpus(policy, host)?,
             landlock,
-            seccomp: seccomp::resolve(&policy.syscalls, policy.network, invocation.tty)?,
+            seccomp: seccomp::resolve(
+                &attributes::syscalls(policy),
+                policy.network,
+                invocation.tty,
+            )?,
             host_program: by_path.then(|| host.cwd.join(&invocation.program)),
             tty: invocation.tty,
             program: Program {
@@ -457,6 +464,8 @@ pub struct Attributes {
     pub speculation: [bool; 2],
     /// PR_SCHED_CORE_CREATE.
     pub core_scheduling: bool,
+    /// ADDR_NO_RANDOMIZE is not set (personality(2)).
+    pub aslr: bool,
 }
 
 /// The Landlock domain.

@@ -118,7 +118,14 @@ impl Plan {
             f,
             "  core-scheduling: {}",
             on(self.attributes.core_scheduling)
-        )
+        )?;
+        let addresses = on(self.attributes.aslr);
+        writeln!(f, "  address randomisation: {addresses}")?;
+        let cpus: Vec<String> = self.cpus.iter().map(u32::to_string).collect();
+        match cpus.is_empty() {
+            true => writeln!(f, "  processors: any"),
+            false => writeln!(f, "  processors: {}", cpus.join(",")),
+        }
     }
 
     fn landlock(&self, f: &mut Formatter<'_>) -> Result {

@@ -136,7 +136,9 @@ fn plan() -> Plan {
             mdwe: true,
             speculation: [true, false],
             core_scheduling: false,
+            aslr: true,
         },
+        cpus: vec![0, 1, 3],
         landlock: Some(Landlock {
             abi: 6,
             handled_fs: 0xffff,
@@ -221,6 +223,8 @@ attributes
   speculation, store bypass: force-disable
   speculation, indirect branch: as the kernel has it
   core-scheduling: off
+  address randomisation: on
+  processors: 0,1,3
 no-new-privs
   set
 landlock

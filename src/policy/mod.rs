@@ -272,6 +272,11 @@ pub struct Process {
     pub speculation: bool,
     /// `core-scheduling = true`: a core cookie of its own, PR_SCHED_CORE (Linux 5.14).
     pub core_scheduling: bool,
+    /// `cpus = "0-1,3"`: the processors it runs on, in order, and no other; `None` is
+    /// whatever the caller may run on.
+    pub cpus: Option<Vec<u32>>,
+    /// `aslr = true`: addresses are drawn anew for every program (personality(2)).
+    pub aslr: bool,
     /// `host-ids = "FIRST-LAST"`: host uids that runs started by root take, one each.
     pub host_ids: (u32, u32),
 }
@@ -288,6 +293,8 @@ impl Default for Process {
             mdwe: false,
             speculation: false,
             core_scheduling: false,
+            cpus: None,
+            aslr: true,
             // Above every range that useradd, systemd-nspawn, DynamicUser and
             // subordinate ids use by default, below 2^31.
             host_ids: (2_000_000_000, 2_000_065_535),

@@ -128,6 +128,15 @@ impl Policy {
         Ok(())
     }
 
+    /// The processors it runs on: a list such as `0-3,5`, or `none` for no list.
+    ///
+    /// # Errors
+    /// A sentence, for what is no such list.
+    pub fn set_cpus(&mut self, text: &str) -> Result<(), String> {
+        self.process.cpus = values::cpus(text)?;
+        Ok(())
+    }
+
     /// The host name inside.
     ///
     /// # Errors

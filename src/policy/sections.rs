@@ -17,7 +17,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) const TOP: [&str; 8] = [
     "version", "extends", "files", "process", "network", "limits", "syscalls", "weaken",
 ];
-const PROCESS: [&str; 10] = [
+const PROCESS: [&str; 12] = [
     "user",
     "group",
     "hostname",
@@ -27,6 +27,8 @@ const PROCESS: [&str; 10] = [
     "memory-deny-write-execute",
     "speculation",
     "core-scheduling",
+    "cpus",
+    "aslr",
     "host-ids",
 ];
 const NETWORK: [&str; 1] = ["mode"];
@@ -141,6 +143,10 @@ impl Draft {
                 };
             }
             "core-scheduling" => process.core_scheduling = source.boolean(key, value)?,
+            "cpus" => {
+                process.cpus = values::cpus(source.string(key, value)?).map_err(wrong)?;
+            }
+            "aslr" => process.aslr = source.boolean(key, value)?,
             "host-ids" => {
                 process.host_ids = values::id_range(source.string(key, value)?).map_err(wrong)?;
             }

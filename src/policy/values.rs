@@ -64,6 +64,54 @@ pub(super) fn id_range(text: &str) -> Result<(u32, u32), String> {
     Ok((first, last))
 }
 
+/// Processors that a mask of the kernel's usual size has (CPU_SETSIZE).
+const MOST_CPUS: u32 = 1024;
+
+/// A list of processors as `taskset -c` takes it, `0-3,5`, in order; `none` for no
+/// list.
+pub(super) fn cpus(text: &str) -> Result<Option<Vec<u32>>, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let wrong = || {
+        format!(
+            "{} is no list of processors; write numbers and ranges below {MOST_CPUS}, such as `0-3,5`",
+            quote(text)
+        )
+    };
+    let number = |part: &str| match part.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => part
+            .parse::<u32>()
+            .ok()
+            .filter(|number| *number < MOST_CPUS),
+        false => None,
+    };
+    let mut cpus = std::collections::BTreeSet::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let first = number(first).ok_or_else(wrong)?;
+        let last = number(last).filter(|last| *last >= first);
+        cpus.extend(first..=last.ok_or_else(wrong)?);
+    }
+    Ok(Some(cpus.into_iter().collect()))
+}
+
+/// The same list, written.
+pub(super) fn cpu_list(cpus: &[u32]) -> String {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for cpu in cpus {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*cpu) => *last = *cpu,
+            _ => ranges.push((*cpu, *cpu)),
+        }
+    }
+    let words = ranges.iter().map(|(first, last)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    });
+    words.collect::<Vec<_>>().join(",")
+}
+
 /// A host name: what sethostname(2) takes (64 bytes) and every resolver too.
 pub(super) fn hostname(name: &str) -> Result<String, String> {
     let fits = (1..=64).contains(&name.len());

@@ -107,6 +107,8 @@ impl Text {
             mdwe,
             speculation,
             core_scheduling,
+            cpus,
+            aslr,
             host_ids: (first, last),
         } = process;
         self.table("process");
@@ -126,6 +128,9 @@ impl Text {
         };
         self.line("speculation", &string(word));
         self.line("core-scheduling", &core_scheduling.to_string());
+        let cpus = cpus.as_deref().map(super::values::cpu_list);
+        self.line("cpus", &string(cpus.as_deref().unwrap_or("none")));
+        self.line("aslr", &aslr.to_string());
         self.line("host-ids", &string(&format!("{first}-{last}")));
         Ok(())
     }

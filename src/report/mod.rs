@@ -60,6 +60,8 @@ pub struct Report {
     pub processes_source: Option<&'static str>,
     /// Bytes the program wrote, where the streams were counted (`limits.output`).
     pub output: Option<Output>,
+    /// What disturbed the run, where it was asked for.
+    pub noise: Option<Noise>,
     /// Every limit of the policy, and by what it is kept.
     pub limits: Vec<Held>,
     /// What became of each file that was to be copied in or out, in order.
@@ -143,6 +145,27 @@ pub struct Held {
     /// What keeps it: a file of the cgroup (`memory.max`), a resource limit
     /// (`RLIMIT_FSIZE`), a timer, or `polled`.
     pub by: &'static str,
+}
+
+/// What disturbed a run: where these differ much, its times do not compare with
+/// those of another. `None` is what this machine does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Noise {
+    /// Time that a hypervisor gave to others, on the run's processors together
+    /// (`/proc/stat`, in clock ticks).
+    pub steal_ns: Option<u64>,
+    /// Time in which something on the machine waited for a processor
+    /// (`/proc/pressure/cpu`).
+    pub pressure_ns: Option<u64>,
+    /// Times that one of the run's processors slowed down for heat.
+    pub thermal_throttles: Option<u64>,
+    /// The lowest frequency of the run's processors, at its start and end.
+    pub frequency_lowest_khz: Option<u64>,
+    /// The highest, likewise.
+    pub frequency_highest_khz: Option<u64>,
+    /// Times that a process of the run had to leave its processor to another
+    /// (getrusage(2), of those that were waited for).
+    pub forced_switches: u64,
 }
 
 /// A system call that ended the run.
@@ -240,6 +263,7 @@ mod tests {
                 bytes_kept: 7,
                 truncated: true,
             }),
+            noise: None,
             limits: vec![Held {
                 limit: "memory",
                 most: 8192,

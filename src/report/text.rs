@@ -1,7 +1,7 @@
 //! The record for a person, as `-v` prints it.
 //! It must not say anything that the record does not hold.
 
-use super::{FileOutcome, Report};
+use super::{FileOutcome, Noise, Report};
 use crate::escape;
 
 impl Report {
@@ -48,6 +48,9 @@ impl Report {
             let source = self.processes_source.unwrap_or("unknown");
             lines.push(format!("processes: {peak} at most (from {source})"));
         }
+        if let Some(noise) = &self.noise {
+            lines.push(noise.words());
+        }
         if let Some(violation) = &self.violation {
             lines.push(format!("violation: {}", violation.words()));
         }
@@ -60,6 +63,22 @@ impl Report {
         let mut text = lines.join("\n");
         text.push('\n');
         text
+    }
+}
+
+impl Noise {
+    fn words(&self) -> String {
+        let known = |number: Option<u64>| number.map_or("unknown".into(), |n| n.to_string());
+        let time = |ns: Option<u64>| ns.map_or("unknown".into(), seconds);
+        format!(
+            "noise: steal {} s, processor pressure {} s, {} slowed for heat, {} to {} kHz, {} forced switches",
+            time(self.steal_ns),
+            time(self.pressure_ns),
+            known(self.thermal_throttles),
+            known(self.frequency_lowest_khz),
+            known(self.frequency_highest_khz),
+            self.forced_switches
+        )
     }
 }
 

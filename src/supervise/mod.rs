@@ -7,6 +7,7 @@
 mod account;
 pub(crate) mod facts;
 mod flow;
+mod noise;
 mod relay;
 mod signals;
 mod terminal;
@@ -22,6 +23,7 @@ use crate::sys::{Errno, clone, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
 use facts::Facts;
 use flow::Wanted;
+use noise::Sample;
 use relay::Relay;
 use signals::Signals;
 use std::fs::File;
@@ -43,6 +45,8 @@ pub struct Child {
     terminal: Option<Terminal>,
     departures: Vec<Departure>,
     facts: Facts,
+    /// The machine before the run, where its noise was asked for.
+    quiet: Option<Sample>,
     reaped: bool,
 }
 
@@ -106,6 +110,7 @@ impl Child {
             terminal: None,
             departures,
             facts: Facts::default(),
+            quiet: None,
             reaped: false,
         };
         if let (Some(master), Some((input, output))) = (master, ends.terminal) {
@@ -115,6 +120,11 @@ impl Child {
             );
         }
         Ok(child)
+    }
+
+    /// From now on the machine is watched for what disturbs the run.
+    pub(crate) fn measure_noise(&mut self) {
+        self.quiet = Some(Sample::take(&self.plan.cpus));
     }
 
     /// Sends a signal to the program's process group; SIGSTOP and SIGCONT to
@@ -302,14 +312,30 @@ impl Child {
         });
         let layers = std::mem::take(&mut self.launched.layers);
         let started_ns = self.launched.started_ns;
-        Ok(account::report(
+        let counted = match self.launched.group.take() {
+            None => None,
+            Some(group) => {
+                let counted = group.counted().map_err(|_| Errno::EIO);
+                // What is left over the next run collects.
+                let _ = group.end();
+                Some(counted?)
+            }
+        };
+        let mut report = account::report(
             &self.plan,
             &self.facts,
             &ended.usage,
+            counted.as_ref(),
             started_ns,
             output,
             layers,
-        ))
+        );
+        let forced = u64::try_from(ended.usage.ru_nivcsw).unwrap_or(0);
+        report.noise = self.quiet.as_ref().map(|before| {
+            let after = Sample::take(&self.plan.cpus);
+            before.until(&after, process::tick_ns(), forced)
+        });
+        Ok(report)
     }
 }
 

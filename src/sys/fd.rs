@@ -275,6 +275,14 @@ pub(crate) fn above_stdio(fd: std::os::fd::OwnedFd) -> Result<std::os::fd::Owned
     duplicate(fd.as_raw_fd())
 }
 
+/// Reads an extended attribute (`fgetxattr(2)`) into `buffer`; its length. Parent only.
+pub(crate) fn attribute(fd: BorrowedFd<'_>, name: &CStr, buffer: &mut [u8]) -> Result<usize> {
+    let (value, length) = (buffer.as_mut_ptr().cast(), buffer.len());
+    // SAFETY: the name is NUL-terminated; pointer and length describe `buffer`.
+    let read = unsafe { libc::fgetxattr(fd.as_raw_fd(), name.as_ptr(), value, length) };
+    check(read as libc::c_long).map(|length| length as usize)
+}
+
 /// `fchdir(2)`.
 pub(crate) fn enter(fd: RawFd) -> Result<()> {
     // SAFETY: no memory is passed.

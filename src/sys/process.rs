@@ -437,3 +437,19 @@ pub(crate) fn tick_ns() -> u64 {
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     1_000_000_000 / u64::try_from(ticks).unwrap_or(100).max(1)
 }
+
+/// The same addresses in every run of a program, from the next exec on: adds
+/// ADDR_NO_RANDOMIZE to the personality (personality(2)). Child-safe.
+pub(crate) fn fix_addresses() -> Result<()> {
+    const QUERY: libc::c_ulong = 0xffff_ffff;
+    // SAFETY: takes a number only.
+    let now = check(unsafe { libc::personality(QUERY) }.into())?;
+    // SAFETY: takes a number only.
+    check(
+        unsafe {
+            libc::personality(now as libc::c_ulong | libc::ADDR_NO_RANDOMIZE as libc::c_ulong)
+        }
+        .into(),
+    )
+    .map(drop)
+}

@@ -182,6 +182,8 @@ fn process() -> impl Strategy<Value = Process> {
             mdwe: switches[0],
             speculation: switches[1],
             core_scheduling: switches[2],
+            cpus: (one % 2 == 0).then(|| vec![one % 7, 9]),
+            aslr: switches[0],
             host_ids: (one.min(other), one.max(other)),
         },
     )
@@ -280,7 +282,7 @@ fn every_key_is_said_and_nothing_extended() {
         text,
         "version = 1\n\n[files]\n\n[process]\nuser = 1000\ngroup = 1000\nhostname = \"sandbox\"\n\
          env = {}\npass-env = []\nmemory-deny-write-execute = false\nspeculation = \"default\"\n\
-         core-scheduling = false\nhost-ids = \"2000000000-2000065535\"\n\n[network]\nmode = \"none\"\n\n\
+         core-scheduling = false\ncpus = \"none\"\naslr = true\nhost-ids = \"2000000000-2000065535\"\n\n[network]\nmode = \"none\"\n\n\
          [limits]\nmemory = \"none\"\nprocesses = \"none\"\ncpu-time = \"none\"\nwall-time = \"none\"\n\
          output = \"none\"\nfile-size = \"none\"\nopen-files = \"none\"\nstack = \"none\"\nenforcement = \"best\"\n\n\
          [syscalls]\nallow = []\ndeny = []\nkill = []\n\n[weaken]\n"

@@ -9,8 +9,10 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     ("step", &[]),
     ("escape", &[]),
     ("policy", &["step", "escape"]),
-    ("host", &["sys", "policy"]),
+    ("mountinfo", &[]),
+    ("host", &["sys", "policy", "mountinfo"]),
     ("bpf", &[]),
+    ("cgroup", &["sys", "escape", "mountinfo"]),
     (
         "plan",
         &[
@@ -28,14 +30,16 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     (
         "launch",
         &[
-            "plan", "policy", "wire", "step", "sys", "child", "report", "escape", "transfer",
+            "plan", "policy", "wire", "step", "sys", "child", "report", "escape", "cgroup",
+            "transfer",
         ],
     ),
     ("child", &["launch::image", "wire", "step", "sys"]),
     (
         "supervise",
         &[
-            "launch", "plan", "policy", "wire", "report", "step", "sys", "escape", "Error",
+            "launch", "plan", "policy", "wire", "report", "step", "sys", "escape", "cgroup",
+            "Error",
         ],
     ),
     ("report", &["escape", "transfer"]),
@@ -44,6 +48,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
+            "cgroup",
             "policy",
             "host",
             "plan",
