@@ -56,11 +56,13 @@ mod launch;
 mod child;
 mod supervise;
 mod command;
+mod copies;
 pub mod transfer;
 pub mod audit;
 mod error;
 
 pub use command::{Command, Descriptor, Sandbox, Stdio};
+pub use copies::{CopyIn, CopyOut};
 pub use error::Error;
 #[doc(hidden)]
 pub use supervise::hold_forwarded_signals;

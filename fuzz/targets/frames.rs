@@ -167,6 +167,7 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         killed_by,
         limits_hit: limits_hit.clone(),
         idle: false,
+        files: Vec::new(),
         violation: facts.violation.map(|number| Violation {
             syscall: None,
             number: Some(number),

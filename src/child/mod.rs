@@ -9,6 +9,7 @@ mod mounts;
 mod root;
 mod net;
 mod caps;
+mod files;
 mod payload;
 mod limits;
 mod no_new_privs;
@@ -20,6 +21,7 @@ mod gauge;
 mod reap;
 mod stage;
 
+pub(crate) use files::{ITEM_COPIED, ITEM_PLACE};
 pub(crate) use limits::{ITEM_ASLR, ITEM_CORE_SCHEDULING, ITEM_CPUS, ITEM_MDWE};
 pub(crate) use mounts::ITEM_WATCH;
 pub(crate) use verify::QUESTIONS;
@@ -92,6 +94,7 @@ fn isolate(image: &Image) -> Result<payload::Started, Failure> {
     done(image, Step::Net, 0)?;
     let uncapped = caps::drop_all(named)?;
     done(image, Step::Caps, 0)?;
+    files::exchange(image)?;
     payload::split(uncapped, image)
 }
 

@@ -21,7 +21,8 @@ use std::ffi::OsString;
                   a limit may be `none`. END is what happens past a limit: `kill`, `truncate` (close the\n\
                   stream) or `drain` (drop the rest).\n\
                   Exit code: the program's own; 128+n after signal n; 124 time limit;\n\
-                  125 refused, or a mistake in the policy or the options; 126 cannot execute; 127 not found.",
+                  125 refused, a mistake in the policy or the options, or a file not copied out;\n\
+                  126 cannot execute; 127 not found.",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
@@ -63,6 +64,8 @@ pub struct Run {
     #[command(flatten)]
     pub setup: Setup,
     #[command(flatten)]
+    pub copies: Copies,
+    #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
     pub help: Help,
@@ -75,6 +78,8 @@ pub struct Run {
 pub struct Plan {
     #[command(flatten)]
     pub setup: Setup,
+    #[command(flatten)]
+    pub copies: Copies,
     #[command(flatten)]
     pub help: Help,
     #[command(flatten)]
@@ -270,6 +275,29 @@ pub struct Limits {
     /// Open descriptors per process
     #[arg(long, value_name = "N")]
     pub open_files: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Copies")]
+pub struct Copies {
+    /// Copy a file or directory in before the program starts
+    #[arg(long, value_name = "HOST:INSIDE")]
+    pub copy_in: Vec<String>,
+    /// Copy a file, or DIR/, out at the end; `?`: if it exists
+    #[arg(long, value_name = "INSIDE[?]:HOST")]
+    pub copy_out: Vec<String>,
+    /// The most bytes of each file copied [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub copy_max: Option<String>,
+    /// The most bytes in, and out, together [default: 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub copy_total: Option<String>,
+    /// Cut a longer file that comes out, instead of failing
+    #[arg(long)]
+    pub copy_truncate: bool,
+    /// Replace files that exist
+    #[arg(long)]
+    pub copy_replace: bool,
 }
 
 #[derive(Debug, Args)]

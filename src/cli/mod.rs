@@ -5,6 +5,7 @@ mod args;
 mod audit;
 mod cgroup;
 mod check;
+mod copies;
 mod failure;
 mod plan;
 mod policy;

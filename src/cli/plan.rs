@@ -2,6 +2,7 @@
 //! It must not do any of it.
 
 use super::args;
+use super::copies;
 use super::failure::Failure;
 use super::settings;
 use super::streams::Streams;
@@ -11,6 +12,7 @@ pub fn plan(plan: &args::Plan) -> Result<u8, Failure> {
     let streams = Streams::read(&plan.setup.process)?;
     let mut command = settings::command(&plan.setup, &plan.words.words)?;
     streams.announce(&mut command);
+    copies::apply(&plan.copies, &mut command)?;
     super::print(&command.plan()?.to_string())?;
     Ok(0)
 }

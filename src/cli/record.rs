@@ -17,7 +17,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What is set aside before the run, so that a full disk is found while nothing
-/// has been executed: more than any record of this version needs.
+/// has been executed: more than any record of this version needs, with a few copies.
 const RESERVED: usize = 16 * 1024;
 
 /// An open place for the record.

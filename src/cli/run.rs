@@ -2,6 +2,7 @@
 //! It must not start anything before it knows that the record can be written.
 
 use super::args;
+use super::copies;
 use super::failure::Failure;
 use super::record::Record;
 use super::settings;
@@ -31,6 +32,9 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
                     super::complain(line);
                 }
             }
+            for error in report.files.iter().filter_map(|file| file.error.as_ref()) {
+                super::complain(&error.to_string());
+            }
             if let Some(record) = record {
                 record.finish(&format.complete(&report))?;
             }
@@ -51,6 +55,7 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
 
 fn launch(run: &args::Run, streams: &Streams) -> Result<Report, Failure> {
     let mut command = settings::command(&run.setup, &run.words.words)?;
+    copies::apply(&run.copies, &mut command)?;
     command.noise(run.output.noise);
     streams.apply(&mut command)?;
     let child = command.spawn()?;

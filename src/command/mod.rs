@@ -9,6 +9,7 @@ pub use stdio::{Descriptor, Stdio};
 
 use crate::Error;
 use crate::cgroup::{Controllers, Home};
+use crate::copies::Wanted;
 use crate::host::{self, Host};
 use crate::launch::{self, Request};
 use crate::plan::{Invocation, Plan, Refusal};
@@ -61,6 +62,7 @@ impl Sandbox {
             stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
             passed: BTreeMap::new(),
             noise: false,
+            wanted: Wanted::default(),
         }
     }
 }
@@ -75,6 +77,7 @@ pub struct Command {
     /// Other descriptors, by the number that they have inside.
     passed: BTreeMap<RawFd, Passed>,
     noise: bool,
+    pub(crate) wanted: Wanted,
 }
 
 impl Command {
@@ -148,7 +151,7 @@ impl Command {
         host.cgroup = self.home.as_deref().map(facts);
         let plan = Plan::resolve(&self.policy, &host, &self.invocation)?;
         self.check_streams(&plan)?;
-        Ok(plan)
+        Ok(self.wanted.planned(plan)?)
     }
 
     /// Starts the program, every layer of the policy in force. On an error it was
@@ -158,6 +161,8 @@ impl Command {
     /// `wait(-1)` could see, no descriptor that survives an exec.
     pub fn spawn(&mut self) -> Result<Child, Error> {
         let plan = self.plan()?;
+        let copies = self.wanted.opened(&plan)?;
+        let departures = self.wanted.departures()?;
         let opened = self.open(&plan)?;
         let terminal = self.invocation.tty.then(|| {
             tty::size(0)
@@ -170,11 +175,12 @@ impl Command {
             keep: opened.others.iter().map(AsRawFd::as_raw_fd).collect(),
             terminal,
             home: self.home.as_deref(),
+            arrivals: &self.wanted.arrivals(&copies),
         })?;
         let ends = opened.ends;
         // Our copies of the program's ends: kept, they would hide its end.
         drop((opened.stdio, opened.others, opened.held));
-        let mut child = Child::new(launched, plan, ends)?;
+        let mut child = Child::new(launched, plan, ends, departures)?;
         if self.noise {
             child.measure_noise();
         }

@@ -69,6 +69,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
         (Step::Payload, 3) => ("keyctl", "2.6"),
         (Step::Payload, 8) => ("signalfd4", "2.6.27"),
         (Step::Payload, 10) => ("umask", "2.0"),
+        (Step::Payload, item) if item >= child::ITEM_PLACE => ("openat2 and sendmsg", "5.6"),
         (Step::Limits, item) if item < child::ITEM_MDWE => ("prlimit64", "2.6.36"),
         (Step::Caps, _) => (
             "capset, and prctl for securebits and capability sets",
@@ -285,7 +286,16 @@ fn net(item: usize, plan: &Plan) -> What {
 }
 
 fn payload(item: usize, plan: &Plan) -> What {
+    if let Some(position) = item.checked_sub(child::ITEM_PLACE) {
+        let root = plan.copies.roots.get(position).map(tick);
+        let root = root.unwrap_or_default();
+        return (format!("cannot give out {root} to copy files"), None);
+    }
     match item {
+        child::ITEM_COPIED => (
+            String::from("the parent went away before the files were copied in"),
+            None,
+        ),
         0 => (String::from("cannot become undumpable"), None),
         1 => (String::from("cannot start the program's process"), None),
         2 => (String::from("cannot start a new session"), None),

@@ -50,6 +50,8 @@ pub(crate) struct Image {
     pub(crate) renumber: Vec<(RawFd, RawFd)>,
     /// Descriptors that survive exec, by their number inside.
     pub(crate) keep: Vec<RawFd>,
+    /// Directories that the parent copies files beneath.
+    pub(crate) roots: Vec<CString>,
     /// Working directory inside.
     pub(crate) cwd: CString,
     /// Resource limits.
@@ -264,6 +266,12 @@ impl Image {
             stdio: fds.stdio,
             renumber: renumber(&fds.keep, &plan.descriptors),
             keep: plan.descriptors.clone(),
+            roots: plan
+                .copies
+                .roots
+                .iter()
+                .map(c_string)
+                .collect::<Result<Vec<_>, _>>()?,
             cwd: c_string(&plan.cwd)?,
             rlimits: plan.limits.rlimits.clone(),
             attributes: plan.attributes,

@@ -9,6 +9,7 @@ mod as_root;
 mod clone;
 pub(crate) mod group;
 pub(crate) mod explain;
+pub(crate) mod files;
 pub(crate) mod progress;
 
 use crate::cgroup::Home;
@@ -19,6 +20,7 @@ use crate::step::Step;
 use crate::sys::clone::own_pidfd;
 use crate::sys::{Errno, fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame};
+use files::{Arrival, Held};
 use group::Group;
 use image::{Descriptors, Image};
 use progress::Progress;
@@ -37,6 +39,8 @@ pub(crate) struct Request<'a> {
     pub(crate) terminal: Option<libc::winsize>,
     /// Where control groups can be made.
     pub(crate) home: Option<&'a Home>,
+    /// What is copied in before the start.
+    pub(crate) arrivals: &'a [Arrival<'a>],
 }
 
 /// A program that runs, every layer in force.
@@ -55,8 +59,10 @@ pub(crate) struct Launched {
     pub(crate) master: Option<OwnedFd>,
     /// The run's own control group.
     pub(crate) group: Option<Group>,
+    /// What files are copied out through.
+    pub(crate) held: Option<Held>,
     /// The host id of a run by root, taken until everything inside is gone.
-    pub(crate) _host_id: Option<as_root::Identity>,
+    pub(crate) host_id: Option<as_root::Identity>,
 }
 
 /// What the parent holds while the child prepares.
@@ -128,18 +134,19 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     if let (Some(group), Some(_)) = (&group, &identity) {
         group.adopt(birth.born.pid())?;
     }
-    let (started_ns, layers, master) = accompany(&birth, plan, identity.as_ref(), group.as_mut())?;
+    let confirmed = accompany(&birth, request, identity.as_ref(), group.as_mut())?;
     let gone = || Refusal::new("the new process is gone");
     let (pid, pidfd) = birth.born.keep().ok_or_else(gone)?;
     Ok(Launched {
         pid,
         pidfd,
         control: birth.control,
-        started_ns,
-        layers,
-        master,
+        started_ns: confirmed.started_ns,
+        layers: confirmed.layers,
+        master: confirmed.master,
+        held: confirmed.held,
         group,
-        _host_id: identity,
+        host_id: identity,
     })
 }
 
@@ -186,15 +193,22 @@ fn make_ruleset(request: &Request<'_>) -> Result<Option<OwnedFd>, Refusal> {
     Ok(Some(ruleset))
 }
 
-type Confirmed = (u64, Vec<Layer>, Option<OwnedFd>);
+/// What a launch has come to at exec.
+struct Confirmed {
+    started_ns: u64,
+    layers: Vec<Layer>,
+    master: Option<OwnedFd>,
+    held: Option<Held>,
+}
 
 /// From the clone to exec: maps, go, and every frame until end of file.
 fn accompany(
     birth: &Birth,
-    plan: &Plan,
+    request: &Request<'_>,
     identity: Option<&as_root::Identity>,
     mut group: Option<&mut Group>,
 ) -> Result<Confirmed, Refusal> {
+    let plan = request.plan;
     write_maps(birth.born.pid(), plan, identity)
         .and_then(|()| {
             socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
@@ -207,6 +221,7 @@ fn accompany(
         explain::ids_layer(plan, identity.map(as_root::Identity::uid)),
     ];
     let mut progress = Progress::new(plan);
+    let mut held = None;
     loop {
         let mut buffer = [0; FRAME_BYTES + 1];
         let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, true)
@@ -216,18 +231,44 @@ fn accompany(
         }
         let message = buffer.get(..bytes).unwrap_or_default();
         layers.push(progress.hear(message)?);
-        if let (Some(Frame::Done { step, item }), Some(group)) =
-            (Frame::decode(message), group.as_deref_mut())
-            && step == Step::Verify
-        {
-            group.begin(item)?;
+        match (Frame::decode(message), group.as_deref_mut()) {
+            (Some(Frame::Done { step, .. }), _)
+                if step == Step::Caps && !plan.copies.roots.is_empty() =>
+            {
+                held = Some(copy_in(birth, request, identity)?);
+            }
+            (Some(Frame::Done { step, item }), Some(group)) if step == Step::Verify => {
+                group.begin(item)?;
+            }
+            _ => {}
         }
     }
     let executed = progress.end()?;
     let started_ns = process::monotonic_ns();
     layers.push(executed);
     let master = receive_master(birth, plan)?;
-    Ok((started_ns, layers, master))
+    Ok(Confirmed {
+        started_ns,
+        layers,
+        master,
+        held,
+    })
+}
+
+/// Files in, while pid 1 waits for the word to go on.
+fn copy_in(
+    birth: &Birth,
+    request: &Request<'_>,
+    identity: Option<&as_root::Identity>,
+) -> Result<Held, Refusal> {
+    let (plan, pid) = (request.plan, birth.born.pid());
+    files::bring_in(pid, &birth.control, plan, request.arrivals, identity)
+        .and_then(|held| {
+            socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
+                .map_err(explain::parent("speak to the new process"))?;
+            Ok(held)
+        })
+        .map_err(|refusal| last_words(birth, plan).unwrap_or(refusal))
 }
 
 /// Why the new process ended before its ids were mapped, when it did and said so:

@@ -11,6 +11,9 @@ mod env;
 mod ids;
 mod limits;
 mod text;
+mod transfers;
+
+pub use transfers::{Copies, Place};
 
 use crate::host::Host;
 use crate::policy::{Cap, Network, Policy, Weaken};
@@ -54,6 +57,8 @@ pub struct Plan {
     pub program: Program,
     /// Weakenings that took effect, with the author's reason.
     pub weakened: Vec<(Weaken, String)>,
+    /// Files that are copied in and out; none unless [`Plan::with_copies`] was asked.
+    pub copies: Copies,
 }
 
 impl Plan {
@@ -113,6 +118,7 @@ impl Plan {
                 candidates,
             },
             weakened,
+            copies: Copies::default(),
         })
     }
 }

@@ -54,7 +54,8 @@ impl Display for Plan {
         self.landlock(f)?;
         self.seccomp(f)?;
         self.exec(f)?;
-        self.weakened(f)
+        self.weakened(f)?;
+        self.copies.write(f)
     }
 }
 

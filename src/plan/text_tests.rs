@@ -38,6 +38,7 @@ fn plan() -> Plan {
         hard,
     };
     Plan {
+        copies: Default::default(),
         host_program: None,
         tty: false,
         descriptors: vec![5],

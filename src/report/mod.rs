@@ -3,10 +3,12 @@
 //!
 //! Nanoseconds and bytes only, never rounded.
 
+mod files;
 mod judges;
 mod text;
 mod verdict;
 
+pub use files::FileOutcome;
 pub use judges::{
     Dmoj, Domjudge, FLAGS as DMOJ_FLAGS, Format, GoJudge, Isolate, IsolateNumbers, IsolateStatus,
     Outcome as DomjudgeOutcome, Status as GoJudgeStatus,
@@ -83,6 +85,8 @@ pub struct Report {
     pub noise: Option<Noise>,
     /// Every limit of the policy, and by what it is kept.
     pub limits: Vec<Held>,
+    /// What became of each file that was to be copied in or out, in order.
+    pub files: Vec<FileOutcome>,
     /// Every isolation step as confirmed, in order.
     pub layers: Vec<Layer>,
     /// What the policy weakened by name.
@@ -93,10 +97,15 @@ pub struct Report {
 
 impl Report {
     /// What `sandbox` exits with after this run: the program's own code, 128 + signal,
-    /// 124 after a time limit, 125 for our own failure; the whole table is in the
-    /// README. Computed from the facts, not from the field `verdict`.
+    /// 124 after a time limit, 125 for our own failure, and where the program's would be 0
+    /// but a file was not copied out; the whole table is in the README. Computed from the
+    /// facts, not from the field `verdict`.
     pub fn exit_code(&self) -> u8 {
-        verdict::exit_code(self.computed(), self.exit)
+        let missing = self.files.iter().any(|file| file.error.is_some());
+        match verdict::exit_code(self.computed(), self.exit) {
+            0 if missing => 125,
+            code => code,
+        }
     }
 
     /// The verdict, from the facts.
@@ -286,6 +295,7 @@ mod tests {
                 unit: "bytes",
                 by: "polled",
             }],
+            files: Vec::new(),
             layers: vec![Layer {
                 step: "ids",
                 detail: String::from("uid 1000 inside\u{1b}[2J"),

@@ -1,7 +1,7 @@
 //! The record for a person, as `-v` prints it.
 //! It must not say anything that the record does not hold.
 
-use super::{Noise, Report};
+use super::{FileOutcome, Noise, Report};
 use crate::escape;
 
 impl Report {
@@ -24,6 +24,7 @@ impl Report {
         for hit in &self.limits_hit {
             lines.push(format!("limit hit: {}", hit.name()));
         }
+        lines.extend(self.files.iter().map(FileOutcome::text));
         for (stream, output) in [("stdout", self.stdout), ("stderr", self.stderr)] {
             let Some(output) = output else { continue };
             let cut = if output.truncated { ", truncated" } else { "" };

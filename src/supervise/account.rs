@@ -85,6 +85,7 @@ pub(super) fn report(
         stderr: streams.stderr,
         noise: None,
         limits: held(plan),
+        files: Vec::new(),
         layers,
         weakened: plan
             .weakened

@@ -20,8 +20,9 @@ pub use signals::hold_forwarded_signals;
 
 use crate::Error;
 use crate::launch::Launched;
+use crate::launch::files::Departure;
 use crate::plan::{Plan, Refusal};
-use crate::report::{KilledBy, Report};
+use crate::report::{FileOutcome, KilledBy, Report};
 use crate::sys::sigpipe::Quiet;
 use crate::sys::{Errno, clone, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
@@ -51,6 +52,7 @@ pub struct Child {
     outputs: BTreeMap<RawFd, OwnedFd>,
     relay: Relay,
     terminal: Option<Terminal>,
+    departures: Vec<Departure>,
     facts: Facts,
     /// The machine before the run, where its noise was asked for.
     quiet: Option<Sample>,
@@ -97,7 +99,12 @@ pub struct Captured {
 }
 
 impl Child {
-    pub(crate) fn new(mut launched: Launched, plan: Plan, mut ends: Ends) -> Result<Child, Error> {
+    pub(crate) fn new(
+        mut launched: Launched,
+        plan: Plan,
+        mut ends: Ends,
+        departures: Vec<Departure>,
+    ) -> Result<Child, Error> {
         let relay = Relay::new(&mut ends, &plan.limits);
         let master = launched.master.take();
         // From here on an error drops the child, and that ends what is running.
@@ -111,6 +118,7 @@ impl Child {
             plan,
             relay: Relay::default(),
             terminal: None,
+            departures,
             facts: Facts::default(),
             quiet: None,
             reaped: false,
@@ -143,7 +151,8 @@ impl Child {
             .map_err(|errno| failed("kill the sandbox", errno))
     }
 
-    /// Waits for the end of the program and of everything it started. Blocks the
+    /// Waits for the end of the program and of everything it started, and then copies out
+    /// what [`crate::Command::copy_out`] asked for. Blocks the
     /// calling thread; in an async program, call it where blocking is allowed.
     ///
     /// The limits of time, memory and processes are kept whether or not anybody waits.
@@ -212,7 +221,19 @@ impl Child {
             terminal.restore();
         }
         watched.map_err(|lost| failed(lost.what, lost.errno))?;
-        report.map_err(|errno| failed("learn how the program ended", errno))
+        let mut report = report.map_err(|errno| failed("learn how the program ended", errno))?;
+        report.files = self.copy_out();
+        Ok(report)
+    }
+
+    /// Files out. Everything inside has ended, so nobody changes them any more.
+    fn copy_out(&mut self) -> Vec<FileOutcome> {
+        let departures = std::mem::take(&mut self.departures);
+        let host_id = self.launched.host_id.as_ref();
+        match self.launched.held.take() {
+            Some(held) => held.take_out(&self.plan.copies, departures, host_id),
+            None => Vec::new(),
+        }
     }
 
     /// Moves data and obeys until pid 1 is gone, which is when the control socket

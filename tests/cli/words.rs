@@ -132,6 +132,7 @@ fn help_is_grouped_and_fits_a_terminal() {
             "Process:",
             "Network:",
             "Limits:",
+            "Copies:",
             "Output:"
         ]
     );

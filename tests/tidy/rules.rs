@@ -13,7 +13,17 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     ("host", &["sys", "policy", "mountinfo"]),
     ("bpf", &[]),
     ("cgroup", &["sys", "escape", "mountinfo"]),
-    ("plan", &["policy", "host", "bpf", "step", "escape"]),
+    (
+        "plan",
+        &[
+            "policy",
+            "host",
+            "bpf",
+            "step",
+            "escape",
+            "transfer::Direction",
+        ],
+    ),
     ("sys", &[]),
     ("wire", &["step"]),
     // The image is what the launcher makes and the child reads.
@@ -21,6 +31,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
         "launch",
         &[
             "plan", "policy", "wire", "step", "sys", "child", "report", "escape", "cgroup",
+            "transfer",
         ],
     ),
     ("child", &["launch::image", "wire", "step", "sys"]),
@@ -31,7 +42,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "Error",
         ],
     ),
-    ("report", &["escape"]),
+    ("report", &["escape", "transfer"]),
     ("error", &["plan", "policy"]),
     // The library's face: it calls each phase in turn.
     (
@@ -44,8 +55,14 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "launch",
             "supervise",
             "sys",
+            "copies",
             "Error",
         ],
+    ),
+    // What a command copies, and the caller's ends of it.
+    (
+        "copies",
+        &["command", "launch", "plan", "transfer", "sys", "escape"],
     ),
     // Files in and out of a directory that is held by a descriptor.
     ("transfer", &["sys", "escape"]),
