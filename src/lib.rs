@@ -60,11 +60,11 @@ pub mod transfer;
 pub mod audit;
 mod error;
 
-pub use command::{Command, Sandbox, Stdio};
+pub use command::{Command, Descriptor, Sandbox, Stdio};
 pub use error::Error;
-pub use supervise::Child;
 #[doc(hidden)]
 pub use supervise::hold_forwarded_signals;
+pub use supervise::{Captured, Child};
 #[doc(hidden)]
 pub use sys::inherited::{inherited_writable_fd, is_inherited_fd};
 #[doc(hidden)]

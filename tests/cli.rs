@@ -9,6 +9,8 @@ mod bad_input;
 mod formats;
 #[path = "cli/record.rs"]
 mod record;
+#[path = "cli/redirect.rs"]
+mod redirect;
 mod support;
 #[path = "cli/words.rs"]
 mod words;

@@ -10,6 +10,8 @@ mod support;
 mod caller;
 #[path = "library/manners.rs"]
 mod manners;
+#[path = "library/streams.rs"]
+mod streams;
 #[path = "library/threads.rs"]
 mod threads;
 

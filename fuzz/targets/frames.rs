@@ -63,6 +63,7 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
         program: "x\u{3164}\u{1b}".into(),
         args: Vec::new(),
         tty: true,
+        descriptors: Vec::new(),
     };
     Plan::resolve(&policy, &host, &invocation).expect("the plan")
 });
@@ -186,7 +187,8 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         max_rss_bytes: u64::MAX,
         switches_voluntary: u64::MAX,
         switches_forced: 0,
-        output: None,
+        stdout: None,
+        stderr: None,
         layers,
         weakened: vec![Weakened {
             token: "no-landlock",

@@ -72,6 +72,11 @@ fn sanitize(image: &Image) -> Result<(), Failure> {
     for (first, last) in &image.close {
         fd::close_range(*first, *last).map_err(Failure::at(Step::Sanitize, 0))?;
     }
+    // Before anything is opened here that could come to stand there.
+    for (from, to) in &image.renumber {
+        fd::duplicate_onto(*from, *to).map_err(Failure::at(Step::Sanitize, 3))?;
+        fd::close(*from);
+    }
     Ok(())
 }
 

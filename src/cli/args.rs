@@ -1,7 +1,7 @@
 //! What can be typed: the options, grouped by subject, and the subcommands.
 //! It holds no logic; what an option means is in `settings.rs`.
 
-use clap::{ArgAction, Args, Parser, Subcommand, value_parser};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use sandbox::report::Format;
 use std::ffi::OsString;
 
@@ -18,7 +18,8 @@ use std::ffi::OsString;
                       sandbox policy --resolved NAME|FILE\n       \
                       sandbox schema",
     after_help = "Sizes are whole numbers with B, KiB, MiB, GiB, kB, MB or GB; times with ms, s, m or h;\n\
-                  a limit may be `none`.\n\
+                  a limit may be `none`. END is what happens past a limit: `kill`, `truncate` (close the\n\
+                  stream) or `drain` (drop the rest).\n\
                   Exit code: the program's own; 128+n after signal n; 124 time limit;\n\
                   125 refused, or a mistake in the policy or the options; 126 cannot execute; 127 not found.",
     args_conflicts_with_subcommands = true,
@@ -211,9 +212,18 @@ pub struct Process {
     /// Processors to run on, and no other
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<String>,
-    /// Pass this open descriptor on, besides 0 to 2
-    #[arg(long, value_name = "N", value_parser = value_parser!(i32).range(3..))]
-    pub fd: Vec<i32>,
+    /// Standard input from a file
+    #[arg(long, value_name = "FILE")]
+    pub stdin: Option<OsString>,
+    /// Standard output into a file
+    #[arg(long, value_name = "FILE")]
+    pub stdout: Option<OsString>,
+    /// Standard error into a file, or merged
+    #[arg(long, value_name = "FILE|stdout")]
+    pub stderr: Option<OsString>,
+    /// Pass on an open descriptor, or a file
+    #[arg(long, value_name = "N[=FILE[:ro|wo|rw|append]]")]
+    pub fd: Vec<OsString>,
     /// A terminal of its own, for interactive programs
     #[arg(long)]
     pub tty: bool,
@@ -246,8 +256,14 @@ pub struct Limits {
     #[arg(long, value_name = "TIME")]
     pub wall_time: Option<String>,
     /// Standard output and error together
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE[:END]")]
     pub output: Option<String>,
+    /// Standard output
+    #[arg(long, value_name = "SIZE[:END]")]
+    pub stdout_limit: Option<String>,
+    /// Standard error
+    #[arg(long, value_name = "SIZE[:END]")]
+    pub stderr_limit: Option<String>,
     /// The largest file it may write
     #[arg(long, value_name = "SIZE")]
     pub file_size: Option<String>,

@@ -11,6 +11,7 @@ mod policy;
 mod record;
 mod run;
 mod settings;
+mod streams;
 mod usage;
 
 use args::{Action, Cli};

@@ -5,20 +5,17 @@ use super::args;
 use super::failure::Failure;
 use super::record::Record;
 use super::settings;
+use super::streams::Streams;
 use sandbox::report::{Format, Report};
 
 /// Runs the program; the exit code is the one of the record.
 pub fn run(run: &args::Run) -> Result<u8, Failure> {
     // Before the record is opened: else `--fd 3` would name the record itself.
-    for fd in &run.setup.process.fd {
-        if !sandbox::is_inherited_fd(*fd) {
-            return Err(Failure::new(format!("descriptor {fd} is not open"))
-                .hint(format!("open it: `{fd}<file` or `{fd}>file`")));
-        }
-    }
+    let streams = Streams::read(&run.setup.process)?;
+    streams.check_inherited()?;
     let format = run.output.report_format.unwrap_or(Format::Sandbox);
     let record = match (&run.output.report, run.output.report_format) {
-        (Some(place), _) => Some(Record::open(place, &run.setup.process.fd, format)?),
+        (Some(place), _) => Some(Record::open(place, &streams.inherited(), format)?),
         (None, Some(_)) => {
             return Err(
                 Failure::new("`--report-format` is given, and no `--report`")
@@ -27,7 +24,7 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
         }
         (None, None) => None,
     };
-    match launch(run) {
+    match launch(run, &streams) {
         Ok(report) => {
             if run.output.verbose {
                 for line in report.text().lines() {
@@ -52,9 +49,10 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
     }
 }
 
-fn launch(run: &args::Run) -> Result<Report, Failure> {
+fn launch(run: &args::Run, streams: &Streams) -> Result<Report, Failure> {
     let mut command = settings::command(&run.setup, &run.words.words)?;
     command.noise(run.output.noise);
+    streams.apply(&mut command)?;
     let child = command.spawn()?;
     // Not before: a launch that hangs can be interrupted.
     sandbox::hold_forwarded_signals()

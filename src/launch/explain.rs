@@ -52,7 +52,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
     match (step, item) {
         (_, child::ITEM_UNSAID) => ("write", "1.0"),
         (Step::Sanitize, 0) => ("close_range", "5.9"),
-        (Step::Sanitize, _) => ("rt_sigaction and umask", "2.2"),
+        (Step::Sanitize, _) => ("rt_sigaction, umask and dup2", "2.2"),
         (Step::Ids, 1) => ("setresuid and setresgid", "2.2"),
         (Step::Ids, 3) => ("unshare with CLONE_NEWTIME", "5.6"),
         (Step::Ids, 7) => ("setns with CLONE_NEWTIME", "5.6"),
@@ -206,7 +206,8 @@ fn sanitize(item: usize) -> &'static str {
     match item {
         0 => "cannot close inherited descriptors",
         1 => "cannot reset what signals do",
-        _ => "cannot set the umask",
+        2 => "cannot set the umask",
+        _ => "cannot give a descriptor its number",
     }
 }
 

@@ -45,7 +45,10 @@ pub(crate) struct Image {
     pub(crate) terminal: Option<libc::winsize>,
     /// Descriptors that become 0, 1 and 2 (all of them 3 or higher).
     pub(crate) stdio: [RawFd; 3],
-    /// Descriptors that survive exec under their own number.
+    /// Descriptors that have another number inside: from, to. In an order in which
+    /// none is moved onto another that is still to be moved.
+    pub(crate) renumber: Vec<(RawFd, RawFd)>,
+    /// Descriptors that survive exec, by their number inside.
     pub(crate) keep: Vec<RawFd>,
     /// Working directory inside.
     pub(crate) cwd: CString,
@@ -188,6 +191,8 @@ pub(crate) struct Descriptors {
     pub(crate) control: RawFd,
     pub(crate) parent: RawFd,
     pub(crate) stdio: [RawFd; 3],
+    /// What the plan's descriptors are here: in the same order, none below its number
+    /// inside.
     pub(crate) keep: Vec<RawFd>,
     pub(crate) ruleset: Option<RawFd>,
     /// Of the run's control group.
@@ -257,7 +262,8 @@ impl Image {
             hostname: plan.hostname.clone().into_bytes(),
             terminal,
             stdio: fds.stdio,
-            keep: fds.keep.clone(),
+            renumber: renumber(&fds.keep, &plan.descriptors),
+            keep: plan.descriptors.clone(),
             cwd: c_string(&plan.cwd)?,
             rlimits: plan.limits.rlimits.clone(),
             attributes: plan.attributes,
@@ -426,6 +432,13 @@ fn time_offsets() -> CString {
         .expect("digits hold no NUL")
 }
 
+/// What stands at one number here and at another inside. Both lists ascend, and none
+/// is moved up, so nothing is moved onto what comes later.
+fn renumber(here: &[RawFd], inside: &[RawFd]) -> Vec<(RawFd, RawFd)> {
+    let pairs = here.iter().copied().zip(inside.iter().copied());
+    pairs.filter(|(from, to)| from != to).collect()
+}
+
 /// The descriptor ranges between what the child keeps.
 fn gaps(fds: &Descriptors) -> Vec<(u32, u32)> {
     let mut kept: Vec<u32> = [fds.status, fds.control, fds.parent]
@@ -470,6 +483,11 @@ mod tests {
             trees: vec![(0, 12)],
         };
         assert_eq!(gaps(&fds), [(0, 2), (4, 4), (8, 8), (13, u32::MAX)]);
+    }
+
+    #[test]
+    fn what_has_its_number_is_not_moved() {
+        assert_eq!(renumber(&[4, 5, 9], &[3, 5, 7]), [(4, 3), (9, 7)]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Memory, processes and processor time are of the whole sandbox. The kernel keeps
 //! them where there is a cgroup with the controllers; where not, the next best thing
 //! does, unless the policy accepts nothing but the kernel. File size, descriptors
-//! and stack are of each process (`setrlimit(2)`), output is the relay's.
+//! and stack are of each process (`setrlimit(2)`), what is written on the standard
+//! streams is the relay's.
 
 use super::{CpuBy, Limits, MemoryBy, ProcessesBy, Refusal, Rlimit};
 use crate::host::{Host, resource};
@@ -120,6 +121,8 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host, cpus: u32) -> Result
         cpus,
         wall_time: limits.wall_time,
         output: limits.output,
+        stdout: limits.stdout,
+        stderr: limits.stderr,
     })
 }
 

@@ -13,8 +13,9 @@ mod limits;
 mod text;
 
 use crate::host::Host;
-use crate::policy::{Network, Policy, Weaken};
+use crate::policy::{Cap, Network, Policy, Weaken};
 use std::ffi::OsString;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Plan {
     pub host_program: Option<PathBuf>,
     /// The program gets a pty of its own.
     pub tty: bool,
+    /// Descriptors that it gets besides 0, 1 and 2, in ascending order.
+    pub descriptors: Vec<RawFd>,
     /// What is executed.
     pub program: Program,
     /// Weakenings that took effect, with the author's reason.
@@ -103,6 +106,7 @@ impl Plan {
             )?,
             host_program: by_path.then(|| host.cwd.join(&invocation.program)),
             tty: invocation.tty,
+            descriptors: invocation.descriptors.clone(),
             program: Program {
                 name: invocation.program.clone(),
                 args: invocation.args.clone(),
@@ -177,6 +181,8 @@ pub struct Invocation {
     pub args: Vec<OsString>,
     /// A pty of its own.
     pub tty: bool,
+    /// Descriptors besides 0, 1 and 2, in ascending order.
+    pub descriptors: Vec<RawFd>,
 }
 
 /// The single id map.
@@ -372,8 +378,12 @@ pub struct Limits {
     pub cpus: u32,
     /// Kill everything this long after exec.
     pub wall_time: Option<Duration>,
-    /// Kill everything when the program has written more than this, bytes.
-    pub output: Option<u64>,
+    /// Of standard output and error together, what their own limits let pass.
+    pub output: Option<Cap>,
+    /// Of standard output, or of a terminal of its own.
+    pub stdout: Option<Cap>,
+    /// Of standard error.
+    pub stderr: Option<Cap>,
 }
 
 /// What keeps the memory limit.

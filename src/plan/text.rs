@@ -7,7 +7,7 @@
 
 use super::{Limits, MountAttributes, Mounts, Op, Outside, Plan, Rlimit};
 use crate::escape::{plain, quote, tick};
-use crate::policy::Network;
+use crate::policy::{Full, Network};
 use crate::step::{By, Step};
 use std::ffi::OsStr;
 use std::fmt::{Display, Formatter, Result};
@@ -167,6 +167,9 @@ impl Plan {
             writeln!(f, "  try {}", tick(candidate))?;
         }
         writeln!(f, "  cwd: {}", tick(&self.cwd))?;
+        for number in &self.descriptors {
+            writeln!(f, "  descriptor {number}: passed on")?;
+        }
         for (name, value) in &self.env {
             writeln!(f, "  env {}={}", plain(name), quote(value))?;
         }
@@ -328,10 +331,26 @@ impl Limits {
             Some(time) => writeln!(f, "  wall-time: {time:?}")?,
             None => writeln!(f, "  wall-time: unlimited")?,
         }
-        match self.output {
-            Some(size) => writeln!(f, "  output: {}", bytes(size)),
-            None => writeln!(f, "  output: unlimited"),
+        for (name, cap) in [
+            ("output", self.output),
+            ("stdout", self.stdout),
+            ("stderr", self.stderr),
+        ] {
+            match cap {
+                Some(cap) => writeln!(f, "  {name}: {}, {}", bytes(cap.most), past(cap.full))?,
+                None => writeln!(f, "  {name}: unlimited")?,
+            }
         }
+        Ok(())
+    }
+}
+
+/// What happens past a stream's limit.
+fn past(full: Full) -> &'static str {
+    match full {
+        Full::Kill => "then killed",
+        Full::Truncate => "then closed",
+        Full::Drain => "then dropped",
     }
 }
 

@@ -325,8 +325,13 @@ pub struct Limits {
     pub cpu_time: Option<Duration>,
     /// Elapsed time from exec.
     pub wall_time: Option<Duration>,
-    /// Bytes over standard output and error together.
-    pub output: Option<u64>,
+    /// Bytes over standard output and error together, as far as the two below let
+    /// them pass.
+    pub output: Option<Cap>,
+    /// Bytes on standard output; with a terminal of its own, on that.
+    pub stdout: Option<Cap>,
+    /// Bytes on standard error.
+    pub stderr: Option<Cap>,
     /// Bytes a single file may grow to.
     pub file_size: Option<u64>,
     /// Descriptors per process.
@@ -335,6 +340,52 @@ pub struct Limits {
     pub stack: Option<u64>,
     /// What may keep the limits of the whole sandbox.
     pub enforcement: Enforcement,
+}
+
+/// How much may be written on a stream, and what happens past that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cap {
+    /// Bytes. Exactly as many are allowed.
+    pub most: u64,
+    /// What the first byte more leads to.
+    pub full: Full,
+}
+
+impl From<u64> for Cap {
+    /// One more byte, and everything is killed.
+    fn from(most: u64) -> Cap {
+        Cap {
+            most,
+            full: Full::Kill,
+        }
+    }
+}
+
+/// What happens when more is written than a [`Cap`] allows; the strictest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Full {
+    /// `"kill"`: everything is killed.
+    #[default]
+    Kill,
+    /// `"truncate"`: the stream is closed, so that the next write fails (SIGPIPE, or
+    /// EPIPE); the run goes on.
+    Truncate,
+    /// `"drain"`: the rest is read, counted and dropped; the run goes on.
+    Drain,
+}
+
+impl Full {
+    /// All of them.
+    pub const ALL: [Full; 3] = [Full::Kill, Full::Truncate, Full::Drain];
+
+    /// The word of the file format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Full::Kill => "kill",
+            Full::Truncate => "truncate",
+            Full::Drain => "drain",
+        }
+    }
 }
 
 /// `limits.enforcement`: what may keep the limits that are of the whole sandbox

@@ -73,8 +73,12 @@ pub struct Report {
     pub switches_voluntary: u64,
     /// How often one was taken away, likewise.
     pub switches_forced: u64,
-    /// Bytes the program wrote, where the streams were counted (`limits.output`).
-    pub output: Option<Output>,
+    /// What the program wrote on standard output, where that was counted: it, or both
+    /// streams together, have a limit or it was kept in memory. With a terminal of its
+    /// own, what it wrote there.
+    pub stdout: Option<Output>,
+    /// Likewise on standard error.
+    pub stderr: Option<Output>,
     /// What disturbed the run, where it was asked for.
     pub noise: Option<Noise>,
     /// Every limit of the policy, and by what it is kept.
@@ -151,7 +155,7 @@ pub struct Held {
     /// `bytes`, `ns` or a plural.
     pub unit: &'static str,
     /// What keeps it: a file of the cgroup (`memory.max`), a resource limit
-    /// (`RLIMIT_FSIZE`), a timer, or `polled`.
+    /// (`RLIMIT_FSIZE`), a timer, `relay` or `polled`.
     pub by: &'static str,
 }
 
@@ -195,12 +199,12 @@ impl Violation {
     }
 }
 
-/// Bytes written on standard output and error.
+/// Bytes written on a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Output {
-    /// Bytes the program wrote.
+    /// Bytes the program wrote; of a stream that was closed (`truncate`), until then.
     pub bytes_seen: u64,
-    /// Bytes that were passed on.
+    /// Bytes of them that were passed on, or kept in memory.
     pub bytes_kept: u64,
     /// Fewer were passed on than seen.
     pub truncated: bool,
@@ -269,11 +273,12 @@ mod tests {
             processes_source: Some("polled"),
             switches_voluntary: 12,
             switches_forced: 3,
-            output: Some(Output {
+            stdout: Some(Output {
                 bytes_seen: 10,
                 bytes_kept: 7,
                 truncated: true,
             }),
+            stderr: None,
             noise: None,
             limits: vec![Held {
                 limit: "memory",
@@ -343,7 +348,7 @@ mod tests {
              limit: memory 8192 bytes, by polled\n\
              weakened: host-network, because \"the \\u{202e}database\"\n\
              limit hit: wall\n\
-             output: 10 bytes written, 7 passed on, truncated\n\
+             stdout: 10 bytes written, 7 passed on, truncated\n\
              time: 2.000000000 s elapsed, 1.500000001 s processor \
              (from rusage; 1.000000000 s user, 0.500000001 s system)\n\
              memory: 4096 bytes at most (from maxrss)\n\

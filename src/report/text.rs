@@ -24,10 +24,11 @@ impl Report {
         for hit in &self.limits_hit {
             lines.push(format!("limit hit: {}", hit.name()));
         }
-        if let Some(output) = &self.output {
+        for (stream, output) in [("stdout", self.stdout), ("stderr", self.stderr)] {
+            let Some(output) = output else { continue };
             let cut = if output.truncated { ", truncated" } else { "" };
             lines.push(format!(
-                "output: {} bytes written, {} passed on{cut}",
+                "{stream}: {} bytes written, {} passed on{cut}",
                 output.bytes_seen, output.bytes_kept
             ));
         }

@@ -12,6 +12,12 @@ use crate::report::{
 use crate::sys::process;
 use std::time::Duration;
 
+/// What was written, where it was counted.
+pub(super) struct Streams {
+    pub(super) stdout: Option<Output>,
+    pub(super) stderr: Option<Output>,
+}
+
 /// The record of a run that is over.
 pub(super) fn report(
     plan: &Plan,
@@ -19,7 +25,7 @@ pub(super) fn report(
     usage: &libc::rusage,
     counted: Option<&Counted>,
     started_ns: u64,
-    output: Option<Output>,
+    streams: Streams,
     layers: Vec<Layer>,
 ) -> Report {
     let limits = &plan.limits;
@@ -75,7 +81,8 @@ pub(super) fn report(
         processes_source,
         switches_voluntary: u64::try_from(usage.ru_nvcsw).unwrap_or(0),
         switches_forced: u64::try_from(usage.ru_nivcsw).unwrap_or(0),
-        output,
+        stdout: streams.stdout,
+        stderr: streams.stderr,
         noise: None,
         limits: held(plan),
         layers,
@@ -209,7 +216,13 @@ fn held(plan: &Plan) -> Vec<Held> {
     let counted_by = limits.cpu_by.name();
     hold("cpu-time", limits.cpu_time.map(whole), "ns", counted_by);
     hold("wall-time", limits.wall_time.map(whole), "ns", "timer");
-    hold("output", limits.output, "bytes", "relay");
+    for (limit, cap) in [
+        ("output", limits.output),
+        ("stdout", limits.stdout),
+        ("stderr", limits.stderr),
+    ] {
+        hold(limit, cap.map(|cap| cap.most), "bytes", "relay");
+    }
     for (limit, name, unit, by) in [
         ("file-size", "fsize", "bytes", "RLIMIT_FSIZE"),
         ("open-files", "nofile", "descriptors", "RLIMIT_NOFILE"),

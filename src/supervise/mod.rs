@@ -5,28 +5,35 @@
 //! the sandbox.
 
 mod account;
+mod ends;
 pub(crate) mod facts;
+mod feed;
 mod flow;
+mod meter;
 mod noise;
 mod relay;
 mod signals;
 mod terminal;
 
+pub(crate) use ends::{Ends, Sink, Through};
 pub use signals::hold_forwarded_signals;
 
 use crate::Error;
 use crate::launch::Launched;
 use crate::plan::{Plan, Refusal};
-use crate::report::{KilledBy, Output, Report};
+use crate::report::{KilledBy, Report};
+use crate::sys::sigpipe::Quiet;
 use crate::sys::{Errno, clone, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
+use account::Streams;
 use facts::Facts;
 use flow::Wanted;
 use noise::Sample;
 use relay::Relay;
 use signals::Signals;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 use terminal::Terminal;
 
@@ -40,7 +47,9 @@ pub struct Child {
     pub stderr: Option<File>,
     launched: Launched,
     plan: Plan,
-    relay: Option<Relay>,
+    inputs: BTreeMap<RawFd, OwnedFd>,
+    outputs: BTreeMap<RawFd, OwnedFd>,
+    relay: Relay,
     terminal: Option<Terminal>,
     facts: Facts,
     /// The machine before the run, where its noise was asked for.
@@ -73,41 +82,43 @@ impl From<Errno> for Lost {
     }
 }
 
-/// The pipes and descriptors of the parent's side.
-#[derive(Default)]
-pub(crate) struct Ends {
-    pub(crate) stdin: Option<OwnedFd>,
-    pub(crate) stdout: Option<OwnedFd>,
-    pub(crate) stderr: Option<OwnedFd>,
-    /// (from the program, to where it should go), counted.
-    pub(crate) counted: Vec<(OwnedFd, OwnedFd)>,
-    /// The caller's own terminal, for `--tty`.
-    pub(crate) terminal: Option<(OwnedFd, OwnedFd)>,
+/// A run that is over, and what it was asked to keep in memory
+/// ([`crate::Stdio::Memory`], [`crate::Descriptor::Memory`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// What happened.
+    pub report: Report,
+    /// What was written on standard output; empty where it went elsewhere.
+    pub stdout: Vec<u8>,
+    /// What was written on standard error, likewise.
+    pub stderr: Vec<u8>,
+    /// What was written on other descriptors, by number.
+    pub descriptors: BTreeMap<RawFd, Vec<u8>>,
 }
 
 impl Child {
-    pub(crate) fn new(mut launched: Launched, plan: Plan, ends: Ends) -> Result<Child, Error> {
-        let relay = plan
-            .limits
-            .output
-            .map(|limit| Relay::new(ends.counted, limit));
+    pub(crate) fn new(mut launched: Launched, plan: Plan, mut ends: Ends) -> Result<Child, Error> {
+        let relay = Relay::new(&mut ends, &plan.limits);
         let master = launched.master.take();
         // From here on an error drops the child, and that ends what is running.
         let mut child = Child {
-            stdin: ends.stdin.map(File::from),
-            stdout: ends.stdout.map(File::from),
-            stderr: ends.stderr.map(File::from),
+            stdin: ends.inputs.remove(&libc::STDIN_FILENO).map(File::from),
+            stdout: ends.outputs.remove(&libc::STDOUT_FILENO).map(File::from),
+            stderr: ends.outputs.remove(&libc::STDERR_FILENO).map(File::from),
+            inputs: ends.inputs,
+            outputs: ends.outputs,
             launched,
             plan,
-            relay,
+            relay: Relay::default(),
             terminal: None,
             facts: Facts::default(),
             quiet: None,
             reaped: false,
         };
+        child.relay = relay.map_err(|errno| failed("prepare the streams", errno))?;
         if let (Some(master), Some((input, output))) = (master, ends.terminal) {
             child.terminal = Some(
-                Terminal::new(master, input, output, child.plan.limits.output)
+                Terminal::new(master, input, output, &child.plan.limits)
                     .map_err(|errno| failed("prepare the terminal", errno))?,
             );
         }
@@ -135,24 +146,63 @@ impl Child {
     /// Waits for the end of the program and of everything it started. Blocks the
     /// calling thread; in an async program, call it where blocking is allowed.
     ///
-    /// The wall-time limit is kept by pid 1 whether or not anybody waits; counted
-    /// output (`limits.output`) and a terminal are moved only while somebody does.
+    /// The limits of time, memory and processes are kept whether or not anybody waits.
+    /// What goes through this process is moved only while somebody does: streams with
+    /// a limit (`output`, `stdout`, `stderr`), what is kept in memory or comes from
+    /// there, and a terminal. Until then the program waits once its pipe is full, and a
+    /// limit of these is not noticed.
+    ///
+    /// Pipes of [`Child::stdin`] and [`crate::Descriptor::ToProgram`] that were not
+    /// taken are closed first.
     pub fn wait(mut self) -> Result<Report, Error> {
-        self.stdin = None;
+        self.close_inputs();
         self.watch(None)
+    }
+
+    /// As [`Child::wait`]; gives what was kept in memory as well.
+    pub fn wait_with_output(mut self) -> Result<Captured, Error> {
+        self.close_inputs();
+        let report = self.watch(None)?;
+        let mut descriptors = self.relay.take_memory();
+        let mut take = |number| descriptors.remove(&number).unwrap_or_default();
+        let (stdout, stderr) = (take(libc::STDOUT_FILENO), take(libc::STDERR_FILENO));
+        Ok(Captured {
+            report,
+            stdout,
+            stderr,
+            descriptors,
+        })
+    }
+
+    /// The caller's end of the pipe that is descriptor `number` inside
+    /// ([`crate::Descriptor::ToProgram`], [`crate::Descriptor::FromProgram`]).
+    pub fn take_pipe(&mut self, number: RawFd) -> Option<File> {
+        let input = self.inputs.remove(&number);
+        input
+            .or_else(|| self.outputs.remove(&number))
+            .map(File::from)
+    }
+
+    /// Whoever waits writes nothing more.
+    fn close_inputs(&mut self) {
+        self.stdin = None;
+        self.inputs.clear();
     }
 
     /// As [`Child::wait`], for a program that is nothing but a sandbox's front
     /// end: signals sent to it go on to the program, and it stops and continues
     /// with it. Blocks these signals in the calling thread meanwhile.
     pub fn wait_forwarding_signals(mut self) -> Result<Report, Error> {
-        self.stdin = None;
+        self.close_inputs();
         let signals = Signals::take().map_err(|errno| failed("receive signals", errno))?;
         self.watch(Some(signals))
     }
 
     fn watch(&mut self, signals: Option<Signals>) -> Result<Report, Error> {
-        let watched = self.poll_until_end(signals.as_ref());
+        let watched = match Quiet::begin() {
+            Ok(_quiet) => self.poll_until_end(signals.as_ref()),
+            Err(errno) => Err(errno.into()),
+        };
         if watched.is_err() {
             // Unwatched is unlimited: end it.
             let _ = self.end(KilledBy::Internal);
@@ -210,17 +260,12 @@ impl Child {
                 }
             }
             if !alive {
-                if let Some(relay) = &mut self.relay {
-                    relay.finish(ready);
-                }
+                self.relay.finish(ready);
                 if let Some(terminal) = &mut self.terminal {
                     terminal.finish(ready);
                 }
             }
-            let mut over = false;
-            if let Some(relay) = &mut self.relay {
-                over |= relay.pump(ready).map_err(Lost::bytes)?;
-            }
+            let mut over = self.relay.pump(ready).map_err(Lost::bytes)?;
             if let Some(terminal) = &mut self.terminal {
                 over |= terminal.pump(ready).map_err(Lost::bytes)?;
             }
@@ -237,8 +282,11 @@ impl Child {
             }
             if alive && ready(control) {
                 alive = self.hear()?;
-                if let Some(terminal) = self.terminal.as_mut().filter(|_| !alive) {
-                    terminal.stop_typing();
+                if !alive {
+                    self.relay.stop_feeding();
+                    if let Some(terminal) = &mut self.terminal {
+                        terminal.stop_typing();
+                    }
                 }
             }
         }
@@ -247,7 +295,7 @@ impl Child {
 
     /// What the relay and the terminal poll for.
     fn wants(&self) -> impl Iterator<Item = Wanted> + '_ {
-        let relay = self.relay.iter().flat_map(Relay::wants);
+        let relay = self.relay.wants();
         relay.chain(self.terminal.iter().flat_map(Terminal::wants))
     }
 
@@ -279,16 +327,11 @@ impl Child {
     fn conclude(&mut self) -> Result<Report, Errno> {
         let ended = clone::wait(self.launched.pid, true)?.ok_or(Errno::ECHILD)?;
         self.reaped = true;
-        let counted = self
-            .relay
-            .as_ref()
-            .map(Relay::counts)
-            .or(self.terminal.as_ref().and_then(Terminal::counts));
-        let output = counted.map(|(seen, kept)| Output {
-            bytes_seen: seen,
-            bytes_kept: kept,
-            truncated: kept < seen,
-        });
+        let shown = self.terminal.as_ref().and_then(Terminal::output);
+        let streams = Streams {
+            stdout: self.relay.output(libc::STDOUT_FILENO).or(shown),
+            stderr: self.relay.output(libc::STDERR_FILENO),
+        };
         let layers = std::mem::take(&mut self.launched.layers);
         let started_ns = self.launched.started_ns;
         let counted = match self.launched.group.take() {
@@ -306,7 +349,7 @@ impl Child {
             &ended.usage,
             counted.as_ref(),
             started_ns,
-            output,
+            streams,
             layers,
         );
         let forced = u64::try_from(ended.usage.ru_nivcsw).unwrap_or(0);

@@ -248,9 +248,15 @@ pub(crate) fn reopenable(fd: RawFd) -> Result<(bool, bool)> {
 
 /// A close-on-exec copy numbered 3 or higher. Parent only (ownership).
 pub(crate) fn duplicate(fd: RawFd) -> Result<std::os::fd::OwnedFd> {
+    duplicate_from(fd, libc::STDERR_FILENO + 1)
+}
+
+/// A close-on-exec copy at the first free number from `least` on. Parent only
+/// (ownership).
+pub(crate) fn duplicate_from(fd: RawFd, least: RawFd) -> Result<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd;
     // SAFETY: no memory is passed.
-    let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into())?;
+    let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) }.into())?;
     // SAFETY: a new descriptor, owned by nobody else.
     Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(copy as RawFd) })
 }

@@ -16,7 +16,9 @@ pub(crate) mod perf;
 pub(crate) mod proc;
 pub(crate) mod process;
 pub(crate) mod seccomp;
+pub(crate) mod sigpipe;
 pub(crate) mod socket;
+pub(crate) mod splice;
 pub(crate) mod start;
 pub(crate) mod tty;
 

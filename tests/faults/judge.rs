@@ -152,7 +152,8 @@ fn facts(record: &Value) -> Vec<Value> {
         "exit",
         "killed_by",
         "limits_hit",
-        "output",
+        "stdout",
+        "stderr",
         "layers",
         "weakened",
         "verdict",
@@ -161,7 +162,7 @@ fn facts(record: &Value) -> Vec<Value> {
     .map(|name| match *name {
         "layers" => layers(record),
         // How much more than the limit was seen depends on who is faster.
-        "output" => [&record[*name]["bytes_kept"], &record[*name]["truncated"]]
+        "stdout" | "stderr" => [&record[*name]["bytes_kept"], &record[*name]["truncated"]]
             .map(Clone::clone)
             .to_vec()
             .into(),

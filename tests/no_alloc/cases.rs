@@ -17,7 +17,7 @@ pub const CASES: &[Case] = &[
         ends(shell("agent", mask, "test -e hidden/secret"), 1)
     }),
     ("counted output", || {
-        let limited = |policy: &mut Policy| policy.limits.output = Some(1 << 20);
+        let limited = |policy: &mut Policy| policy.limits.output = Some((1 << 20).into());
         ends(shell("strict", limited, "echo $$; exit 4"), 4)
     }),
     ("loopback", || {

@@ -239,7 +239,7 @@ mod tests {
             (code(0), None, &[Limit::Output]),
         ] {
             let mut report = report(facts);
-            report.output = Some(Output {
+            report.stdout = Some(Output {
                 bytes_seen: 11,
                 bytes_kept: 10,
                 truncated: true,
@@ -263,7 +263,7 @@ mod tests {
             by: "timer",
         }];
         report.wall_ns = 1_999_500_000;
-        report.output = Some(Output {
+        report.stdout = Some(Output {
             bytes_seen: 10,
             bytes_kept: 10,
             truncated: false,

@@ -130,10 +130,9 @@ impl Report {
         }
     }
 
-    /// What was counted of standard output and of standard error. Counted together,
-    /// they are standard output.
+    /// What was counted of standard output and of standard error.
     fn streams(&self) -> [Option<Output>; 2] {
-        [self.output, None]
+        [self.stdout, self.stderr]
     }
 }
 
@@ -170,7 +169,7 @@ mod tests {
     pub(super) fn report((exit, killed_by, more): Facts) -> Report {
         let mut report = tests::report(exit, killed_by);
         report.limits_hit.extend(more);
-        report.output = None;
+        (report.stdout, report.stderr) = (None, None);
         report
     }
 
