@@ -311,6 +311,8 @@ pub fn step_table(document: &str, steps: &[&str]) -> Vec<String> {
     let rows: Vec<String> = document
         .lines()
         .filter_map(|line| line.trim().strip_prefix('|')?.split('|').next())
+        // `--cgroup` is an option.
+        .filter(|cell| !cell.contains("--"))
         .map(plain)
         .filter(|cell| steps.contains(cell))
         .collect();

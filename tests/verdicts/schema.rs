@@ -87,7 +87,7 @@ fn what_the_schema_describes_is_there() {
     assert_eq!(names(&record), described("complete"));
     for (definition, place) in [
         ("exit", "/exit"),
-        ("output", "/stdout"),
+        ("stream", "/stdout"),
         ("noise", "/noise"),
         ("held", "/limits/0"),
         ("layer", "/layers/0"),
@@ -111,7 +111,7 @@ fn what_the_schema_describes_is_there() {
     for definition in [
         "complete",
         "exit",
-        "output",
+        "stream",
         "noise",
         "held",
         "layer",

@@ -61,6 +61,24 @@ pub fn cases() -> Vec<Case> {
             },
         ),
         ours(
+            "floods standard error, which alone has a limit",
+            |_| while put(2, 4096) {},
+            OUTPUT,
+        )
+        .with(&["--stderr-limit", "10000"]),
+        ours(
+            "writes more than is kept of standard output, exits with 0",
+            |_| must(put(1, 1_000_000)),
+            code(0),
+        )
+        .with(&["--stdout-limit", "10000:drain"]),
+        ours(
+            "floods standard output, which is closed then",
+            |_| while put(1, 4096) {},
+            signal(libc::SIGPIPE),
+        )
+        .with(&["--stdout-limit", "10000:truncate"]),
+        ours(
             "writes 10 MB where there is no limit, exits with 0",
             |_| must(put(1, 10_000_000)),
             code(0),
