@@ -183,7 +183,8 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         cpu_source: "rusage",
         memory_peak_bytes: u64::from(facts.peak_kib) * 1024,
         memory_source: "maxrss",
-        output: None,
+        stdout: None,
+        stderr: None,
         layers,
         weakened: vec![Weakened {
             token: "no-landlock",
