@@ -237,7 +237,13 @@ fn accompany(
             {
                 held = Some(copy_in(birth, request, identity)?);
             }
-            (Some(Frame::Done { step, item }), Some(group)) if step == Step::Verify => {
+            (
+                Some(Frame::Done {
+                    step: Step::Verify,
+                    item,
+                }),
+                Some(group),
+            ) => {
                 group.begin(item)?;
             }
             _ => {}

@@ -108,6 +108,14 @@ fn what_the_schema_describes_is_there() {
         reason: String::new(),
     };
     assert_eq!(names(&json!(weakened)), described("weakened"));
+    let file = sandbox::report::FileOutcome {
+        direction: sandbox::transfer::Direction::In,
+        inside: "x".into(),
+        copied: Default::default(),
+        error: None,
+        content: None,
+    };
+    assert_eq!(names(&json!(file)), described("file"));
     for definition in [
         "complete",
         "exit",
@@ -117,6 +125,7 @@ fn what_the_schema_describes_is_there() {
         "layer",
         "violation",
         "weakened",
+        "file",
     ] {
         let required = schema()["$defs"][definition]["required"]
             .as_array()
