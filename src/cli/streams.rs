@@ -53,6 +53,17 @@ const MODES: [(&str, Mode); 4] = [
 impl Streams {
     /// Understands the options.
     pub fn read(process: &args::Process) -> Result<Streams, Failure> {
+        for (name, file) in [
+            ("--stdin", &process.stdin),
+            ("--stdout", &process.stdout),
+            ("--stderr", &process.stderr),
+        ] {
+            if process.tty && file.is_some() {
+                return Err(Failure::new(format!(
+                    "`{name}` and `--tty` exclude each other: the terminal takes the place of the streams"
+                )));
+            }
+        }
         let mut descriptors: Vec<Descriptor> = Vec::new();
         for spec in &process.fd {
             let descriptor = descriptor(spec)?;

@@ -35,7 +35,8 @@ impl Command {
         let cannot =
             |number: usize, what: &str| Err(refuse(format!("{} cannot {what}", STREAMS[number])));
         for (number, stdio) in self.stdio.iter().enumerate() {
-            if plan.tty && !matches!(stdio, Stdio::Inherit) {
+            // What is as good as nothing makes way for the terminal.
+            if plan.tty && !matches!(stdio, Stdio::Inherit | Stdio::Null) {
                 return cannot(
                     number,
                     "be redirected: a terminal of its own takes its place",

@@ -142,7 +142,7 @@ fn what_cannot_be_opened_or_understood_is_refused_before_anything_starts() {
         ),
         (
             &["--tty", "--stdin", "/dev/null"],
-            "standard input cannot be redirected",
+            "`--stdin` and `--tty` exclude each other",
         ),
         (
             &["--stdout-limit", "1KiB:drian"],

@@ -187,7 +187,8 @@ fn the_total_has_the_same_actions() {
         &["--output", "1000:drain"],
         "head -c 400 /dev/zero; head -c 50000 /dev/zero >&2; head -c 7 /dev/zero; exit 3",
     );
-    assert_eq!((output.stdout.len(), output.stderr.len()), (400, 600));
+    // Which of the two waiting pipes is emptied first is nobody's promise.
+    assert_eq!(output.stdout.len() + output.stderr.len(), 1000);
     assert_eq!(report["exit"], exited(3));
     assert_eq!(
         [
