@@ -232,14 +232,21 @@ fn accompany(
         let message = buffer.get(..bytes).unwrap_or_default();
         layers.push(progress.hear(message)?);
         match (Frame::decode(message), group.as_deref_mut()) {
-            (Some(Frame::Done { step, .. }), _)
-                if step == Step::Caps && !plan.copies.roots.is_empty() =>
-            {
+            (
+                Some(Frame::Done {
+                    step: Step::Caps, ..
+                }),
+                _,
+            ) if !plan.copies.roots.is_empty() => {
                 held = Some(copy_in(birth, request, identity)?);
             }
-            (Some(Frame::Done { step, item }), Some(group)) if step == Step::Verify => {
-                group.begin(item)?;
-            }
+            (
+                Some(Frame::Done {
+                    step: Step::Verify,
+                    item,
+                }),
+                Some(group),
+            ) => group.begin(item)?,
             _ => {}
         }
     }
