@@ -218,6 +218,20 @@ impl Record {
     }
 }
 
+/// What `--report-format` names; ours where it names none.
+pub fn format(name: Option<&str>) -> Result<Format, Failure> {
+    let Some(name) = name else {
+        return Ok(Format::Sandbox);
+    };
+    Format::named(name).ok_or_else(|| {
+        let known = Format::ALL.map(Format::name).join(", ");
+        Failure::new(format!(
+            "option `--report-format` cannot be {}: not one of {known}",
+            tick(name)
+        ))
+    })
+}
+
 /// The file, and whether it is new. Nothing in it is lost yet.
 fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
     let open = |more: OFlag, mode: Mode| {

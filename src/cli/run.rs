@@ -4,18 +4,18 @@
 use super::args;
 use super::copies;
 use super::failure::Failure;
-use super::record::Record;
+use super::record::{self, Record};
 use super::settings;
 use super::streams::Streams;
-use sandbox::report::{Format, Report};
+use sandbox::report::Report;
 
 /// Runs the program; the exit code is the one of the record.
 pub fn run(run: &args::Run) -> Result<u8, Failure> {
     // Before the record is opened: else `--fd 3` would name the record itself.
     let streams = Streams::read(&run.setup.process)?;
     streams.check_inherited()?;
-    let format = run.output.report_format.unwrap_or(Format::Sandbox);
-    let record = match (&run.output.report, run.output.report_format) {
+    let format = record::format(run.output.report_format.as_deref())?;
+    let record = match (&run.output.report, &run.output.report_format) {
         (Some(place), _) => Some(Record::open(place, &streams.inherited(), format)?),
         (None, Some(_)) => {
             return Err(
