@@ -78,7 +78,11 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     let plan = request.plan;
     let (status, child_status) = socket::pair().map_err(explain::parent("make a socket"))?;
     let (control, child_control) = socket::pair().map_err(explain::parent("make a socket"))?;
-    let own = own_pidfd().map_err(explain::parent("open a pidfd of this process"))?;
+    // Not under the number of a standard stream: the program's process, which shares
+    // the table of pid 1 until exec, puts its own there.
+    let own = own_pidfd()
+        .and_then(fd::above_stdio)
+        .map_err(explain::parent("open a pidfd of this process"))?;
     let ruleset = make_ruleset(request)?;
     let identity = match plan.ids.outside {
         Outside::Caller { .. } => None,
