@@ -2,9 +2,9 @@
 //! that has another name, and none that is locked.
 
 use super::group::Group;
-use crate::sys::Result;
+use crate::sys::{Result, beneath, process};
 use nix::fcntl::{Flock, FlockArg};
-use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long the end of a killed group is waited for.
@@ -12,8 +12,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A name for a new leaf: who made it, and a number that nobody else has.
 pub(super) fn fresh() -> String {
-    // Seeded by the kernel, and another value each time.
-    let number = std::hash::RandomState::new().build_hasher().finish();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Not the standard library's, which panics where there is no randomness. Without,
+    // time and a count: a name that is taken is no more than another try.
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let number = beneath::random().unwrap_or_else(|_| process::monotonic_ns() ^ count << 48);
     format!("sandbox-{}-{number:016x}", std::process::id())
 }
 

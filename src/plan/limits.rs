@@ -21,16 +21,11 @@ const LOCKED: u64 = 8 << 20;
 const QUEUED: u64 = 819_200;
 
 /// Private writable memory that one process may map where pid 1 watches what is
-/// used: room for what run-times reserve and never touch, an end for what grows
-/// faster than anybody looks. Every thread reserves a stack.
-fn runaway(limits: &policy::Limits, bytes: u64) -> u64 {
-    const LEAST: u64 = 1 << 30;
-    /// What the C library takes where RLIMIT_STACK says nothing (pthread_create(3)).
-    const STACK: u64 = 8 << 20;
-    let threads = limits.processes.unwrap_or(0);
-    let stacks = threads.saturating_mul(limits.stack.unwrap_or(STACK));
-    let reserved = LEAST.saturating_add(stacks);
-    bytes.saturating_mul(4).saturating_add(reserved)
+/// used: room for what run-times reserve and never touch (a stack for every thread,
+/// heaps), an end for what has no sense.
+fn runaway(bytes: u64) -> u64 {
+    const LEAST: u64 = 8 << 30;
+    bytes.saturating_mul(4).saturating_add(LEAST)
 }
 
 /// The limits in the form they are put in force. A caller whose own hard limit is
@@ -89,7 +84,7 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host, cpus: u32) -> Result
         bounded(resource::MSGQUEUE, "msgqueue", QUEUED, QUEUED),
     ];
     if let (Some(bytes), MemoryBy::Polled) = (limits.memory, memory_by) {
-        let most = runaway(limits, bytes);
+        let most = runaway(bytes);
         rlimits.push(bounded(resource::DATA, "data", most, most));
     }
     if let (Some(count), ProcessesBy::Namespace) = (limits.processes, processes_by) {
@@ -206,7 +201,7 @@ mod tests {
         assert_eq!(rlimit(&plan, "nproc"), Some((8, 8)));
         assert_eq!(
             rlimit(&plan, "data"),
-            Some(((60 << 20) + (1 << 30), (60 << 20) + (1 << 30)))
+            Some(((4 << 20) + (8 << 30), (4 << 20) + (8 << 30)))
         );
         let perf = Host {
             perf: true,
