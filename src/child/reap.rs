@@ -21,8 +21,8 @@ pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
 
 fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno> {
     let control = image.control;
-    // The program was executed just now: that is what this process waited for.
-    let began = process::monotonic_ns();
+    // The program was executed: that is what this process waited for.
+    let began = image.found.began.load(Relaxed);
     // From here on the parent is watched, whose thread that cloned may end before it.
     // Before the descriptors are closed: that is what ends `launch`, and so may end
     // that thread.

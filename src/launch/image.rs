@@ -112,6 +112,9 @@ pub(crate) struct Found {
     pub(crate) procfs: AtomicI32,
     pub(crate) perf: AtomicI32,
     pub(crate) listener: AtomicI32,
+    /// CLOCK_MONOTONIC just before exec, nanoseconds; no descriptor, but found in the
+    /// same way. pid 1 itself may get to run much later.
+    pub(crate) began: AtomicU64,
 }
 
 /// The Landlock domain, ready to be put in force.
@@ -286,6 +289,7 @@ impl Image {
                 procfs: AtomicI32::new(-1),
                 perf: AtomicI32::new(-1),
                 listener: AtomicI32::new(-1),
+                began: AtomicU64::new(0),
             },
             candidates: plan
                 .program
