@@ -44,6 +44,7 @@
 pub mod escape;
 pub mod step;
 mod mountinfo;
+mod cpulist;
 pub mod policy;
 pub mod host;
 pub mod bpf;

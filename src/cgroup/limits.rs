@@ -4,6 +4,7 @@
 use super::Controllers;
 use super::failure::Failure;
 use super::group::Group;
+use crate::cpulist;
 use crate::escape::{quote, tick};
 use crate::sys::Errno;
 use std::collections::BTreeSet;
@@ -141,25 +142,11 @@ fn cpus(group: &Group, wanted: &BTreeSet<u32>) -> Result<BTreeSet<u32>, Failure>
     let list = list.join(",");
     written(group, "cpuset.cpus", &list)?;
     let kept = read(group, "cpuset.cpus.effective")?;
-    match parse_list(kept.trim_end()) {
+    match cpulist::parse(kept.trim_end()) {
         Some(now) if now == *wanted => Ok(now),
         _ => Err(kept_another(group, "cpuset.cpus.effective", &list, &kept)
             .hint("a group above has only some of these processors, or one is offline")),
     }
-}
-
-/// A list such as `0-2,5`, bounded: the kernel has at most 8192 processors.
-fn parse_list(text: &str) -> Option<BTreeSet<u32>> {
-    let mut all = BTreeSet::new();
-    for part in text.split(',').filter(|part| !part.is_empty()) {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        if first > last || last > 65_535 {
-            return None;
-        }
-        all.extend(first..=last);
-    }
-    Some(all)
 }
 
 fn io(group: &Group, max: IoMax) -> Result<IoMax, Failure> {
@@ -277,15 +264,6 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_processors_is_read() {
-        assert_eq!(parse_list("0-2,5"), Some(BTreeSet::from([0, 1, 2, 5])));
-        assert_eq!(parse_list(""), Some(BTreeSet::new()));
-        for text in ["a", "1-", "2-1", "0-4294967295", "-1", "1--2"] {
-            assert_eq!(parse_list(text), None, "{text}");
-        }
-    }
-
-    #[test]
     fn a_device_is_told_by_its_whole_number() {
         let of = IoMax {
             major: 8,
@@ -304,7 +282,6 @@ mod tests {
         #[test]
         fn any_text_is_read_to_an_end(text: String) {
             let of = IoMax { major: 0, minor: 0, read_bytes: None, write_bytes: None, reads: None, writes: None };
-            let _ = parse_list(&text);
             let _ = parse_io(&text, &of);
             let _ = parse_io(&format!("0:0 {text}"), &of);
         }

@@ -7,6 +7,7 @@ use super::error::quote;
 use super::syscalls::{self, Standing};
 use super::units::{parse_bytes, parse_count, parse_duration};
 use super::{Cap, Enforcement, Full, Limits, Network};
+use crate::cpulist;
 use std::time::Duration;
 
 /// Words of `[network] mode`.
@@ -87,37 +88,12 @@ pub(super) fn cpus(text: &str) -> Result<Option<Vec<u32>>, String> {
             quote(text)
         )
     };
-    let number = |part: &str| match part.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => part
-            .parse::<u32>()
-            .ok()
-            .filter(|number| *number < MOST_CPUS),
-        false => None,
-    };
-    let mut cpus = std::collections::BTreeSet::new();
-    for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let first = number(first).ok_or_else(wrong)?;
-        let last = number(last).filter(|last| *last >= first);
-        cpus.extend(first..=last.ok_or_else(wrong)?);
-    }
-    Ok(Some(cpus.into_iter().collect()))
-}
-
-/// The same list, written.
-pub(super) fn cpu_list(cpus: &[u32]) -> String {
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for cpu in cpus {
-        match ranges.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(*cpu) => *last = *cpu,
-            _ => ranges.push((*cpu, *cpu)),
+    match cpulist::parse(text) {
+        Some(cpus) if cpus.last().is_some_and(|last| *last < MOST_CPUS) => {
+            Ok(Some(cpus.into_iter().collect()))
         }
+        _ => Err(wrong()),
     }
-    let words = ranges.iter().map(|(first, last)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
-    });
-    words.collect::<Vec<_>>().join(",")
 }
 
 /// A host name: what sethostname(2) takes (64 bytes) and every resolver too.

@@ -6,6 +6,7 @@
 use super::error::{Error, quote};
 use super::units::{size, time};
 use super::{Access, Cap, Content, Context, FileRule, Full, Network, Policy, Process};
+use crate::cpulist;
 use crate::escape::deceptive;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -130,7 +131,9 @@ impl Text {
         };
         self.line("speculation", &string(word));
         self.line("core-scheduling", &core_scheduling.to_string());
-        let cpus = cpus.as_deref().map(super::values::cpu_list);
+        let cpus = cpus
+            .as_ref()
+            .map(|cpus| cpulist::words(cpus.iter().copied()));
         self.line("cpus", &string(cpus.as_deref().unwrap_or("none")));
         self.line("aslr", &aslr.to_string());
         self.line("host-ids", &string(&format!("{first}-{last}")));

@@ -4,6 +4,7 @@
 //! It reads files of the host before and after, and judges nothing. What a machine
 //! does not have is left out.
 
+use crate::cpulist;
 use crate::report::Noise;
 use std::fs;
 use std::path::Path;
@@ -26,8 +27,10 @@ impl Sample {
     pub(super) fn take(cpus: &[u32]) -> Sample {
         let read = |path: &str| fs::read_to_string(path).ok();
         let cores = match cpus {
-            [] => online(&read("/sys/devices/system/cpu/online").unwrap_or_default()),
-            some => some.to_vec(),
+            [] => read("/sys/devices/system/cpu/online")
+                .and_then(|text| cpulist::parse(text.trim()))
+                .unwrap_or_default(),
+            some => some.iter().copied().collect(),
         };
         let of_each = |file: &str| -> Vec<u64> {
             let place = Path::new("/sys/devices/system/cpu");
@@ -85,19 +88,6 @@ fn pressure(text: &str) -> Option<u64> {
     total.parse().ok()
 }
 
-/// `0-3,5`.
-fn online(text: &str) -> Vec<u32> {
-    const MOST: u32 = 4096;
-    let mut cpus = Vec::new();
-    for part in text.trim().split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) {
-            cpus.extend(first..=last.min(MOST));
-        }
-    }
-    cpus
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,13 +108,6 @@ mod tests {
         let text = "some avg10=0.00 avg60=0.10 avg300=0.00 total=12345\nfull avg10=0.00 total=9\n";
         assert_eq!(pressure(text), Some(12345));
         assert_eq!(pressure("full total=9"), None);
-    }
-
-    #[test]
-    fn a_list_of_processors() {
-        assert_eq!(online("0-3,5\n"), [0, 1, 2, 3, 5]);
-        assert!(online("").is_empty());
-        assert!(online("0-99999999999").is_empty());
     }
 
     #[test]

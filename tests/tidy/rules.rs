@@ -8,11 +8,12 @@ use super::source::{Source, words};
 pub const IMPORTS: &[(&str, &[&str])] = &[
     ("step", &[]),
     ("escape", &[]),
-    ("policy", &["step", "escape"]),
+    ("policy", &["step", "escape", "cpulist"]),
     ("mountinfo", &[]),
+    ("cpulist", &[]),
     ("host", &["sys", "policy", "mountinfo"]),
     ("bpf", &[]),
-    ("cgroup", &["sys", "escape", "mountinfo"]),
+    ("cgroup", &["sys", "escape", "mountinfo", "cpulist"]),
     (
         "plan",
         &[
@@ -39,7 +40,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
         "supervise",
         &[
             "launch", "plan", "policy", "wire", "report", "step", "sys", "escape", "cgroup",
-            "Error",
+            "Error", "cpulist",
         ],
     ),
     ("report", &["escape", "transfer"]),
