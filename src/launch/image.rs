@@ -4,6 +4,7 @@
 //! It adds nothing to the plan. The child reads it and owns none of it.
 
 use crate::plan::{Attributes, CpuBy, MemoryBy, Op, Plan, ProcessesBy, Rlimit};
+use crate::policy::units::nanoseconds;
 use crate::sys::clone::Stack;
 use crate::sys::process::ExecList;
 use nix::sched::CpuSet;
@@ -13,7 +14,6 @@ use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicU64};
-use std::time::Duration;
 
 /// The child knows these types of the plan, and no other.
 pub(crate) use crate::plan::{Identity, MountAttributes};
@@ -102,7 +102,7 @@ pub(crate) struct Watch {
     pub(crate) memory: Option<u64>,
     /// Writable file systems in memory.
     pub(crate) tmpfs: Vec<CString>,
-    /// Their devices, once they are mounted.
+    /// Their devices, once they were looked up: hardly any run needs them.
     pub(crate) tmpfs_devices: Vec<AtomicU64>,
 }
 
@@ -344,10 +344,6 @@ fn watch(plan: &Plan, cpu_stat: Option<RawFd>) -> Result<Watch, String> {
         tmpfs_devices: tmpfs.iter().map(|_| AtomicU64::new(0)).collect(),
         tmpfs,
     })
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn c_string(text: impl AsRef<OsStr>) -> Result<CString, String> {

@@ -6,11 +6,11 @@ use super::facts::Facts;
 use crate::cgroup::MemoryEvents;
 use crate::launch::group::Counted;
 use crate::plan::{CpuBy, MemoryBy, Plan, ProcessesBy};
+use crate::policy::units::nanoseconds;
 use crate::report::{
     Exit, Held, KilledBy, Layer, Limit, Output, Report, Violation, Weakened, verdict,
 };
 use crate::sys::process;
-use std::time::Duration;
 
 /// What was written, where it was counted.
 pub(super) struct Streams {
@@ -51,7 +51,7 @@ pub(super) fn report(
     let over = |most: Option<u64>, used| most.is_some_and(|most| used > most);
     let memory = limits.memory.map(|(bytes, _)| bytes);
     hit(Limit::Memory, over(memory, facts.memory_bytes));
-    hit(Limit::Cpu, over(limits.cpu_time.map(whole), cpu.ns));
+    hit(Limit::Cpu, over(limits.cpu_time.map(nanoseconds), cpu.ns));
     hit(Limit::Output, facts.output_limit_passed);
     if let Some((most, ProcessesBy::Namespace)) = limits.processes {
         // The kernel does not say that it refused one; that all were there is known.
@@ -111,7 +111,7 @@ struct Time {
 fn cpu(plan: &Plan, facts: &Facts, usage: &libc::rusage, counted: Option<&Counted>) -> Time {
     let (user_ns, sys_ns) = match counted {
         Some(counted) => (counted.cpu.user_us * 1000, counted.cpu.system_us * 1000),
-        None => (nanoseconds(usage.ru_utime), nanoseconds(usage.ru_stime)),
+        None => (process::cpu(usage.ru_utime), process::cpu(usage.ru_stime)),
     };
     let by = plan.limits.cpu_by;
     let (ns, source) = match (facts.cpu_ns, counted) {
@@ -215,8 +215,18 @@ fn held(plan: &Plan) -> Vec<Held> {
     let processes = limits.processes.map(|(count, _)| count);
     hold("processes", processes, "processes", processes_by.name());
     let counted_by = limits.cpu_by.name();
-    hold("cpu-time", limits.cpu_time.map(whole), "ns", counted_by);
-    hold("wall-time", limits.wall_time.map(whole), "ns", "timer");
+    hold(
+        "cpu-time",
+        limits.cpu_time.map(nanoseconds),
+        "ns",
+        counted_by,
+    );
+    hold(
+        "wall-time",
+        limits.wall_time.map(nanoseconds),
+        "ns",
+        "timer",
+    );
     for (limit, cap) in [
         ("output", limits.output),
         ("stdout", limits.stdout),
@@ -234,12 +244,4 @@ fn held(plan: &Plan) -> Vec<Held> {
         hold(limit, most.map(|rlimit| rlimit.hard), unit, by);
     }
     all
-}
-
-fn whole(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn nanoseconds(time: libc::timeval) -> u64 {
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1_000
 }

@@ -244,8 +244,8 @@ impl Child {
         // this side, which nothing inside can slow down, ends it all the same.
         let limit = self.plan.limits.wall_time.map(|limit| limit + WALL_GRACE);
         let mut backstop = limit.map(|limit| {
-            let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-            self.launched.started_ns.saturating_add(limit)
+            let started = self.launched.started_ns;
+            started.saturating_add(crate::policy::units::nanoseconds(limit))
         });
         let mut alive = true;
         while alive || self.wants().next().is_some() {

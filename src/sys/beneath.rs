@@ -4,7 +4,7 @@
 //! Every opening is an `openat2(2)` (Linux 5.6) that follows no link of either kind, crosses
 //! no mount and does not climb.
 
-use super::{Errno, Result, check, fd, uninterrupted};
+use super::{Errno, Result, check, dirent, fd, uninterrupted};
 use nix::fcntl::{OFlag, ResolveFlag};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -140,29 +140,19 @@ impl Entries {
 
     fn fill(&mut self) -> Result<bool> {
         let fd = self.directory.as_raw_fd();
-        let Filled(buffer) = &mut *self.filled;
-        let filled = uninterrupted(|| {
-            // SAFETY: pointer and length describe the buffer.
-            check(unsafe {
-                libc::syscall(libc::SYS_getdents64, fd, buffer.as_mut_ptr(), buffer.len())
-            })
-        });
+        let filled = dirent::fill(fd, &mut self.filled.0);
         self.at = 0;
         self.end = match filled {
-            Ok(bytes) => bytes as usize,
+            Ok(bytes) => bytes,
             Err(Errno::ENOENT) => 0,
             Err(errno) => return Err(errno),
         };
         Ok(self.end > 0)
     }
 
-    /// One `struct linux_dirent64`: inode and offset (8 bytes each), length (2), type
-    /// (1), and the name up to its NUL.
     fn take(&mut self) -> Option<CString> {
-        let entry = self.filled.0.get(self.at..self.end)?;
-        let length = u16::from_ne_bytes(entry.get(16..18)?.try_into().ok()?);
-        let name = CStr::from_bytes_until_nul(entry.get(19..length.into())?).ok()?;
-        self.at += usize::from(length);
+        let (name, length) = dirent::first(self.filled.0.get(self.at..self.end)?)?;
+        self.at += length;
         Some(name.to_owned())
     }
 }

@@ -254,22 +254,23 @@ pub(crate) fn duplicate(fd: RawFd) -> Result<std::os::fd::OwnedFd> {
 /// A close-on-exec copy at the first free number from `least` on. Parent only
 /// (ownership).
 pub(crate) fn duplicate_from(fd: RawFd, least: RawFd) -> Result<std::os::fd::OwnedFd> {
-    use std::os::fd::FromRawFd;
+    copy_from(fd, least).map(own)
+}
+
+/// The same without an owner. Child-safe.
+fn copy_from(fd: RawFd, least: RawFd) -> Result<RawFd> {
     // SAFETY: no memory is passed.
-    let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) }.into())?;
-    // SAFETY: a new descriptor, owned by nobody else.
-    Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(copy as RawFd) })
+    check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) }.into()).map(|fd| fd as RawFd)
 }
 
 /// The same descriptor under a number that is no standard stream's. Child-safe.
 pub(crate) fn raise(fd: RawFd) -> Result<RawFd> {
-    if fd > 2 {
+    if fd > libc::STDERR_FILENO {
         return Ok(fd);
     }
-    // SAFETY: no memory is passed.
-    let raised = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into());
+    let raised = copy_from(fd, libc::STDERR_FILENO + 1);
     close(fd);
-    raised.map(|fd| fd as RawFd)
+    raised
 }
 
 /// The same descriptor, or a copy of it where its number is one of a standard

@@ -8,6 +8,7 @@ pub(crate) mod ask;
 pub(crate) mod beneath;
 pub(crate) mod clone;
 pub(crate) mod copy;
+mod dirent;
 pub(crate) mod fd;
 pub(crate) mod inherited;
 pub(crate) mod landlock;

@@ -433,11 +433,15 @@ pub(crate) fn usage(who: libc::c_int) -> Result<Usage> {
     check(unsafe { libc::getrusage(who, usage.as_mut_ptr()) }.into())?;
     // SAFETY: zeroed is a valid rusage, and the kernel filled it.
     let usage = unsafe { usage.assume_init() };
-    let ns = |time: libc::timeval| time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1000;
     Ok(Usage {
-        cpu_ns: ns(usage.ru_utime) + ns(usage.ru_stime),
+        cpu_ns: cpu(usage.ru_utime) + cpu(usage.ru_stime),
         largest_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0),
     })
+}
+
+/// Nanoseconds of a time of a `rusage`.
+pub(crate) fn cpu(time: libc::timeval) -> u64 {
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1000
 }
 
 /// Nanoseconds of a clock tick, the unit of times in `/proc/PID/stat`.
