@@ -86,12 +86,6 @@ impl<'i> Gauge<'i> {
             None => 0,
         };
         let own = process::usage(libc::RUSAGE_SELF)?;
-        for (at, device) in watch.tmpfs.iter().zip(&watch.tmpfs_devices) {
-            let place = fd::open_path(libc::AT_FDCWD, at, false)?;
-            let facts = fd::stat(place);
-            fd::close(place);
-            device.store(facts?.st_dev, Relaxed);
-        }
         Ok(Gauge {
             watch,
             procfs: descriptor(&image.found.procfs),
@@ -279,20 +273,19 @@ impl<'i> Gauge<'i> {
             if pid == 1 {
                 return Ok(());
             }
-            let Some(status) = gone(proc::open(procfs, pid, c"status"))? else {
+            let status = gone(proc::open(procfs, pid, c"status"))?;
+            if status.is_none() {
                 return Ok(());
-            };
+            }
             sight.processes += 1;
             let mut files = 0;
-            let read = proc::each_line(status, |line| {
-                let value = |name| proc::field(line, name).unwrap_or(0);
-                sight.threads += value(b"Threads:") as u32;
-                sight.anon += value(b"RssAnon:") + value(b"VmSwap:");
-                sight.shared += value(b"RssShmem:");
-                files += value(b"RssFile:");
-            });
-            fd::close(status);
-            gone(read)?;
+            each_line_of(status, |line| {
+                sight.threads += value(line, b"Threads:") as u32;
+                let (anon, shared) = resident(line);
+                sight.anon += anon;
+                sight.shared += shared;
+                files += value(line, b"RssFile:");
+            })?;
             sight.files = sight.files.max(files);
             if ticks {
                 sight.ticks += ticks_of(procfs, pid)?;
@@ -316,18 +309,17 @@ impl<'i> Gauge<'i> {
                 Err(Errno::EACCES | Errno::EPERM) => {
                     let status = gone(proc::open(procfs, pid, c"status"))?;
                     return each_line_of(status, |line| {
-                        let value = |name| proc::field(line, name).unwrap_or(0);
-                        anon += value(b"RssAnon:") + value(b"VmSwap:");
-                        shared += value(b"RssShmem:");
+                        let (its, others_too) = resident(line);
+                        anon += its;
+                        shared += others_too;
                     });
                 }
                 other => gone(other)?,
             };
             let mut some = 0;
             each_line_of(rollup, |line| {
-                let value = |name| proc::field(line, name).unwrap_or(0);
-                anon += value(b"Pss_Anon:") + value(b"SwapPss:");
-                some += value(b"Pss_Shmem:");
+                anon += value(line, b"Pss_Anon:") + value(line, b"SwapPss:");
+                some += value(line, b"Pss_Shmem:");
             })?;
             shared += some;
             if some > 0 && files > 0 {
@@ -345,6 +337,13 @@ impl<'i> Gauge<'i> {
             Err(Errno::EACCES | Errno::EPERM) => return Ok(0),
             other => gone(other)?,
         };
+        let watch = self.watch;
+        for (at, device) in watch.tmpfs.iter().zip(&watch.tmpfs_devices) {
+            let place = fd::open_path(libc::AT_FDCWD, at, false)?;
+            let facts = fd::stat(place);
+            fd::close(place);
+            device.store(facts?.st_dev, Relaxed);
+        }
         let (mut ours, mut kib) = (false, 0);
         each_line_of(maps, |line| {
             match proc::field(line, b"Pss:") {
@@ -358,6 +357,17 @@ impl<'i> Gauge<'i> {
         })?;
         Ok(kib)
     }
+}
+
+/// KiB of a line, where it has this name.
+fn value(line: &[u8], name: &[u8]) -> u64 {
+    proc::field(line, name).unwrap_or(0)
+}
+
+/// What a line of `status` adds to anonymous memory, in RAM and swap, and to shared; KiB.
+fn resident(line: &[u8]) -> (u64, u64) {
+    let anon = value(line, b"RssAnon:") + value(line, b"VmSwap:");
+    (anon, value(line, b"RssShmem:"))
 }
 
 /// Device of a shared mapping, from the line that begins its part of `smaps`:

@@ -31,9 +31,9 @@ impl Drop for Born {
     }
 }
 
-/// Clones the process that isolates itself and becomes the sandbox's pid 1, with
-/// signals blocked around it, and in the control group given: the child starts with every signal blocked, and no
-/// handler of the caller runs in it.
+/// Clones the process that isolates itself and becomes the sandbox's pid 1, in the
+/// control group given, with signals blocked around it: the child starts with every
+/// signal blocked, and no handler of the caller runs in it.
 pub(super) fn launcher(
     image: &Image,
     flags: libc::c_int,
