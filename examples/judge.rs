@@ -15,8 +15,10 @@ use sandbox::{Sandbox, Stdio};
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::Read;
 use std::process::ExitCode;
+
+/// What a program may write, bytes; one more is the verdict `output`.
+const OUTPUT: u64 = 1 << 20;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -48,25 +50,17 @@ fn judge(
     policy.set_memory("256MiB")?;
     policy.set_cpu_time("2s")?;
     policy.set_wall_time("5s")?;
-    policy.set_output("1MiB")?;
+    policy.limits.stdout = Some(OUTPUT.into());
 
-    let mut child = Sandbox::new(policy)?
+    let done = Sandbox::new(policy)?
         .command(program)
         .args(arguments)
         .stdin(File::open(input)?)
-        .stdout(Stdio::Piped)
+        .stdout(Stdio::Memory { most: OUTPUT })
         .stderr(Stdio::Null)
-        .spawn()?;
-
-    // `wait` moves the counted output on, so somebody else has to read it. The
-    // limit above bounds what is kept here.
-    let mut stdout = child.stdout.take().ok_or("standard output is piped")?;
-    let reader = std::thread::spawn(move || {
-        let mut written = Vec::new();
-        stdout.read_to_end(&mut written).map(|_| written)
-    });
-    let report = child.wait()?;
-    let written = reader.join().map_err(|_| "the reader panicked")??;
+        .spawn()?
+        .wait_with_output()?;
+    let (report, written) = (done.report, done.stdout);
 
     Ok(serde_json::json!({
         "verdict": word(&report, written == expected),

@@ -43,9 +43,12 @@
 
 pub mod escape;
 pub mod step;
+mod mountinfo;
+mod cpulist;
 pub mod policy;
 pub mod host;
 pub mod bpf;
+pub mod cgroup;
 pub mod plan;
 pub mod report;
 mod wire;
@@ -54,18 +57,20 @@ mod launch;
 mod child;
 mod supervise;
 mod command;
+mod copies;
 mod prepared;
 pub mod pair;
 pub mod transfer;
 pub mod audit;
 mod error;
 
-pub use command::{Command, Sandbox, Stdio};
+pub use command::{Command, Descriptor, Sandbox, Stdio};
+pub use copies::{CopyIn, CopyOut};
 pub use error::Error;
 pub use prepared::Prepared;
-pub use supervise::Child;
 #[doc(hidden)]
 pub use supervise::hold_forwarded_signals;
+pub use supervise::{Captured, Child};
 #[doc(hidden)]
 pub use sys::inherited::{inherited_writable_fd, is_inherited_fd};
 #[doc(hidden)]

@@ -10,7 +10,7 @@ use crate::host::{Host, PathFact};
 use crate::plan::{Invocation, Plan};
 use crate::policy::{Content, Policy};
 use crate::sys::process;
-use crate::{Command, Error};
+use crate::{Command, Error, Sandbox};
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -43,28 +43,28 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn new(policy: &Arc<Policy>, invocation: &Invocation) -> Result<Prepared, Error> {
+    pub(crate) fn new(sandbox: &Sandbox, invocation: &Invocation) -> Result<Prepared, Error> {
+        let mut invocation = invocation.clone();
+        // Each run says anew what it passes on.
+        invocation.descriptors.clear();
         Ok(Prepared {
-            cache: Arc::new(Cache::new(policy, invocation)?),
-            invocation: invocation.clone(),
+            cache: Arc::new(Cache::new(sandbox, &invocation)?),
+            invocation,
         })
     }
 
     /// One run: the program with the arguments it was prepared with, to which more can
     /// be added, and the caller's standard streams.
     pub fn command(&self) -> Command {
-        Command::prepared(
-            Arc::clone(&self.cache.policy),
-            self.invocation.clone(),
-            Arc::clone(&self.cache),
-        )
+        let (sandbox, invocation) = (&self.cache.sandbox, self.invocation.clone());
+        Command::prepared(sandbox, invocation, Arc::clone(&self.cache))
     }
 }
 
 /// What was found and planned, for the commands of one [`Prepared`].
 #[derive(Debug)]
 pub(crate) struct Cache {
-    policy: Arc<Policy>,
+    sandbox: Sandbox,
     /// Says when a file system was mounted or unmounted since it was asked last
     /// (proc_pid_mountinfo(5)); opened before the first look.
     mounts: Option<File>,
@@ -79,11 +79,11 @@ struct Made {
 }
 
 impl Cache {
-    fn new(policy: &Arc<Policy>, invocation: &Invocation) -> Result<Cache, Error> {
+    fn new(sandbox: &Sandbox, invocation: &Invocation) -> Result<Cache, Error> {
         let mounts = File::open("/proc/self/mountinfo").ok();
-        let made = Made::now(policy, invocation)?;
+        let made = Made::now(sandbox, invocation)?;
         Ok(Cache {
-            policy: Arc::clone(policy),
+            sandbox: sandbox.clone(),
             mounts,
             made: Mutex::new(Arc::new(made)),
         })
@@ -97,8 +97,12 @@ impl Cache {
             ..invocation.clone()
         };
         if asked != made.invocation {
-            // A terminal, say: another filter, on the same machine.
-            return Ok(Plan::resolve(&self.policy, &made.host, invocation)?);
+            // A terminal or a descriptor, say: another plan, on the same machine.
+            return Ok(Plan::resolve(
+                self.sandbox.policy(),
+                &made.host,
+                invocation,
+            )?);
         }
         let mut plan = made.plan.clone();
         plan.program.args.clone_from(&invocation.args);
@@ -110,8 +114,8 @@ impl Cache {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         // Asked in any case: each answer is given once.
         let mounted = self.mounts_changed();
-        if mounted || !still_true(&made.host, &self.policy) {
-            *made = Arc::new(Made::now(&self.policy, &made.invocation)?);
+        if mounted || !still_true(&made.host, self.sandbox.policy()) {
+            *made = Arc::new(Made::now(&self.sandbox, &made.invocation)?);
         }
         Ok(Arc::clone(&made))
     }
@@ -130,9 +134,9 @@ impl Cache {
 }
 
 impl Made {
-    fn now(policy: &Policy, invocation: &Invocation) -> Result<Made, Error> {
-        let host = Host::probe(policy, &invocation.program);
-        let plan = Plan::resolve(policy, &host, invocation)?;
+    fn now(sandbox: &Sandbox, invocation: &Invocation) -> Result<Made, Error> {
+        let host = sandbox.probe(&invocation.program);
+        let plan = Plan::resolve(sandbox.policy(), &host, invocation)?;
         Ok(Made {
             host,
             invocation: invocation.clone(),

@@ -71,7 +71,7 @@ pub enum Frame {
     /// everything is being killed.
     #[allow(missing_docs)]
     Violation { number: u32 },
-    /// Parent → init: the id maps are written, go on.
+    /// Parent → init: the id maps are written, or the files copied in: go on.
     Go,
     /// Parent → init: send this signal to the program's process group.
     #[allow(missing_docs)]

@@ -49,7 +49,7 @@ fn policy(scratch: &Scratch, text: &str) -> String {
 
 #[test]
 fn shipped_policies_are_closed() {
-    for name in ["strict", "compile", "agent"] {
+    for name in ["strict", "compile", "agent", "judge", "judge-compile"] {
         let audit = found(&["--policy", name], 0);
         assert_eq!(with(&audit, "open"), [""; 0], "{name}");
         assert_eq!(with(&audit, "unknown"), [""; 0], "{name}");

@@ -7,6 +7,8 @@
 mod leaks;
 #[path = "batch/lines.rs"]
 mod lines;
+#[path = "support/schema.rs"]
+mod schema;
 mod support;
 
 use serde_json::Value;
@@ -58,9 +60,13 @@ impl Tests {
     /// The records, a line each.
     fn records(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.report()).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        let described = serde_json::from_str(sandbox::report::SCHEMA).unwrap();
+        let record = |line| {
+            let record = serde_json::from_str(line).unwrap();
+            schema::check(&[&described], &record).unwrap();
+            record
+        };
+        text.lines().map(record).collect()
     }
 
     /// What a test wrote on its standard output.

@@ -5,16 +5,43 @@
 
 mod support;
 
+#[path = "cgroup/helper.rs"]
+mod helper;
+#[path = "cgroup/joined.rs"]
+mod joined;
+#[path = "cgroup/leaf.rs"]
+mod leaf;
+#[path = "cgroup/limits.rs"]
+mod limits;
+#[path = "cgroup/runs.rs"]
+mod runs;
+#[path = "cgroup/stale.rs"]
+mod stale;
+#[path = "cgroup/systemd.rs"]
+mod systemd;
+#[path = "cgroup/tree.rs"]
+mod tree;
+#[path = "cgroup/ways.rs"]
+mod ways;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{Scratch, code, complaint, sandbox};
+use support::{code, complaint, sandbox};
 
 const TREE: &str = "/sys/fs/cgroup";
 
 /// The directory of this process's own group, where cgroup v2 is all there is and
-/// its parent was handed to this user.
+/// its parent was handed to this user; or a line that says that there is none.
 fn delegated() -> Option<PathBuf> {
+    let group = delegated_to_us();
+    if group.is_none() {
+        support::skip("cgroup2", "is not delegated: no subtree is this user's");
+    }
+    group
+}
+
+fn delegated_to_us() -> Option<PathBuf> {
     let text = fs::read_to_string("/proc/self/cgroup").unwrap();
     let path = text
         .strip_prefix("0::/")
@@ -24,15 +51,7 @@ fn delegated() -> Option<PathBuf> {
     let ours = parent.is_some_and(|parent| {
         nix::unistd::access(&parent.join("cgroup.procs"), nix::unistd::AccessFlags::W_OK).is_ok()
     });
-    if !support::root() && ours {
-        return group;
-    }
-    let required = std::env::var("SANDBOX_TEST_REQUIRE").unwrap_or_default();
-    let named = required.split(',').any(|name| name.trim() == "cgroup2");
-    let why = "no subtree of cgroup v2 is delegated to this user";
-    assert!(!named, "{why}, and SANDBOX_TEST_REQUIRE names cgroup2");
-    println!("skip: {why}");
-    None
+    group.filter(|_| !support::root() && ours)
 }
 
 /// Every group below a directory but those of the other test, which come and go.
@@ -79,33 +98,4 @@ fn inside_the_callers_group_is_the_root() {
     let output = support::run(sandbox().args(["--", "/bin/cat", "/proc/self/cgroup"]));
     assert_eq!(code(&output), 0, "{}", complaint(&output));
     assert_eq!(output.stdout, b"0::/\n");
-}
-
-#[test]
-fn a_run_makes_no_group_and_leaves_none() {
-    let Some(group) = delegated() else { return };
-    let scratch = Scratch::new();
-    let mark = scratch.directory("work");
-    let parent = group.parent().unwrap();
-    let before = groups(parent);
-    let mut child = sandbox()
-        .arg("--write")
-        .arg(&mark)
-        .args(["--", "/bin/sh", "-c", "echo >\"$0\"/started; sleep 60"])
-        .arg(&mark)
-        .spawn()
-        .unwrap();
-    let started = std::time::Instant::now();
-    while !mark.join("started").exists() {
-        assert!(started.elapsed().as_secs() < 60, "it did not start");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let during = groups(parent);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(
-        during, before,
-        "no controller is used, so there is no group"
-    );
-    assert_eq!(groups(parent), before, "a group is left");
 }

@@ -5,8 +5,12 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/formats.rs"]
+mod formats;
 #[path = "cli/record.rs"]
 mod record;
+#[path = "cli/redirect.rs"]
+mod redirect;
 mod support;
 #[path = "cli/words.rs"]
 mod words;

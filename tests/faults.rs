@@ -32,7 +32,7 @@ use judge::{End, judge};
 use listener::{Call, Fault};
 use roles::Role;
 use run::{Outcome, run};
-use scenario::{LARGE, OUTPUT, Place, ROOT, SIGNALS, SMALL, Scenario, WALL};
+use scenario::{COPIES, LARGE, OUTPUT, Place, ROOT, ROOT_COPIES, SIGNALS, SMALL, Scenario, WALL};
 use std::collections::BTreeMap;
 
 const ERRNOS: [(i32, &str); 5] = [
@@ -78,6 +78,21 @@ fn inside_a_large_run() {
 #[test]
 fn in_front_of_a_run_by_root() {
     every_fault(&ROOT, OUTSIDE);
+}
+
+#[test]
+fn in_front_of_a_run_with_copies() {
+    every_fault(&COPIES, OUTSIDE);
+}
+
+#[test]
+fn inside_a_run_with_copies() {
+    every_fault(&COPIES, INSIDE);
+}
+
+#[test]
+fn in_front_of_a_run_with_copies_by_root() {
+    every_fault(&ROOT_COPIES, OUTSIDE);
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod manners;
 mod pair;
 #[path = "library/prepared.rs"]
 mod prepared;
+#[path = "library/streams.rs"]
+mod streams;
 #[path = "library/threads.rs"]
 mod threads;
 

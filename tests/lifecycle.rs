@@ -3,12 +3,16 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "lifecycle/caps.rs"]
+mod caps;
 #[path = "lifecycle/ends.rs"]
 mod ends;
 #[path = "lifecycle/killed.rs"]
 mod killed;
 #[path = "lifecycle/limits.rs"]
 mod limits;
+#[path = "lifecycle/relay.rs"]
+mod relay;
 #[path = "lifecycle/signals.rs"]
 mod signals;
 #[path = "lifecycle/streams.rs"]

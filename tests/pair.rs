@@ -11,6 +11,8 @@ mod floods;
 mod killed;
 #[path = "pair/options.rs"]
 mod options;
+#[path = "support/schema.rs"]
+mod schema;
 mod support;
 #[path = "pair/talk.rs"]
 mod talk;
@@ -46,8 +48,15 @@ fn recorded(options: &[&str], solution: &str, interactor: &str) -> (Output, Valu
         .unwrap_or_else(|error| panic!("{error}: {}", support::complaint(&output)));
     let record: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(record["complete"], true, "{text}");
-    assert_eq!(record["version"], 1);
+    valid(&record).unwrap();
     (output, record)
+}
+
+/// Is it a record of a pair, as the schemas say?
+fn valid(record: &Value) -> Result<(), String> {
+    let [pair, run] = [sandbox::pair::SCHEMA, sandbox::report::SCHEMA]
+        .map(|text| serde_json::from_str::<Value>(text).unwrap());
+    schema::check(&[&pair, &run], record)
 }
 
 /// What went to the interactor, to the solution, and was drained on either way.

@@ -22,7 +22,8 @@ use sandbox::host::paths::DEVICES;
 use sandbox::host::{Host, resource};
 use sandbox::plan::{Invocation, Op, Plan};
 use sandbox::policy::{
-    Content, Context, Enforcement, InsidePath, Limits, Network, Policy, Process, Syscalls, Weaken,
+    Cap, Content, Context, Enforcement, Full, InsidePath, Limits, Network, Policy, Process,
+    Syscalls, Weaken,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -71,6 +72,7 @@ impl Case {
             program: "x".into(),
             args: vec!["y".into()],
             tty: self.tty,
+            descriptors: Vec::new(),
         };
         Plan::resolve(policy, host, &invocation).ok()
     }
@@ -79,19 +81,25 @@ impl Case {
 fn limits() -> impl Strategy<Value = Limits> {
     let number = || proptest::option::of(1..=1u64 << 40);
     let time = || proptest::option::of((1..100_000u64).prop_map(Duration::from_millis));
-    let numbers = (number(), number(), number(), number(), number(), number());
+    let numbers = (number(), number(), number(), number(), number());
     let enforcement = prop::sample::select(Enforcement::ALL.to_vec());
-    let limits = (numbers, time(), time(), enforcement);
-    limits.prop_map(|(numbers, cpu_time, wall_time, enforcement)| Limits {
+    let full = || prop::sample::select(Full::ALL.to_vec());
+    let cap = || proptest::option::of((1..=1u64 << 40, full()));
+    let cap = || cap().prop_map(|cap| cap.map(|(most, full)| Cap { most, full }));
+    let caps = (cap(), cap(), cap());
+    let limits = (numbers, caps, time(), time(), enforcement);
+    limits.prop_map(|(numbers, caps, cpu_time, wall_time, enforcement)| Limits {
         enforcement,
         memory: numbers.0,
         processes: numbers.1,
         cpu_time,
         wall_time,
-        output: numbers.2,
-        file_size: numbers.3,
-        open_files: numbers.4,
-        stack: numbers.5,
+        output: caps.0,
+        stdout: caps.1,
+        stderr: caps.2,
+        file_size: numbers.2,
+        open_files: numbers.3,
+        stack: numbers.4,
     })
 }
 
@@ -103,6 +111,8 @@ fn process() -> impl Strategy<Value = Process> {
         mdwe: switches[0],
         speculation: switches[1],
         core_scheduling: switches[2],
+        aslr: switches[0],
+        cpus: switches[1].then(|| vec![0]),
         ..Process::default()
     })
 }
@@ -303,6 +313,7 @@ fn the_same_question_has_the_same_answer() {
                 program: "x".into(),
                 args: Vec::new(),
                 tty: case.tty,
+                descriptors: Vec::new(),
             },
         );
         let answer = Plan::resolve(&case.policy, &host, &invocation);

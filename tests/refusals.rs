@@ -176,7 +176,7 @@ fn without_seccomp() {
 /// A call of the set-up, and a word of the message that belongs to it.
 const SETUP: [(&str, libc::c_long, &str); 27] = [
     ("clone3", libc::SYS_clone3, "namespaces"),
-    ("unshare", libc::SYS_unshare, "time namespace"),
+    ("unshare", libc::SYS_unshare, "namespace"),
     ("openat2", libc::SYS_openat2, "openat2"),
     ("open_tree", libc::SYS_open_tree, MOUNT_CALLS),
     ("move_mount", libc::SYS_move_mount, MOUNT_CALLS),

@@ -21,7 +21,7 @@ fn worlds() -> impl Iterator<Item = (Policy, Network, bool)> {
         home: Some(PathBuf::from("/home/u")),
         env: [].into(),
     };
-    let policies = ["strict", "compile", "agent"].map(|name| {
+    let policies = ["strict", "compile", "agent", "judge", "judge-compile"].map(|name| {
         Policy::load(name.as_ref(), &context).unwrap_or_else(|error| panic!("{error}"))
     });
     policies.into_iter().flat_map(|policy| {

@@ -137,7 +137,7 @@ fn start(program: &str, all: &BTreeSet<String>, part: usize, place: &std::path::
         .arg(support::binary());
     command.args([
         "--memory",
-        "128MiB",
+        "4GiB",
         "--processes",
         "48",
         "--wall-time",

@@ -9,7 +9,7 @@ use sandbox::foreign::{FRAME_BYTES, Facts, Frame, Progress};
 use sandbox::host::{Found, Host, Kind, PathFact};
 use sandbox::plan::{Invocation, Plan};
 use sandbox::policy::{Context, Policy};
-use sandbox::report::{KilledBy, Limit, Report, Violation, Weakened, verdict};
+use sandbox::report::{Format, KilledBy, Limit, Report, Violation, Weakened, verdict};
 use sandbox::step::{By, Step};
 use std::sync::LazyLock;
 
@@ -63,6 +63,7 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
         program: "x\u{3164}\u{1b}".into(),
         args: Vec::new(),
         tty: true,
+        descriptors: Vec::new(),
     };
     Plan::resolve(&policy, &host, &invocation).expect("the plan")
 });
@@ -166,6 +167,7 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         killed_by,
         limits_hit: limits_hit.clone(),
         idle: false,
+        files: Vec::new(),
         violation: facts.violation.map(|number| Violation {
             syscall: None,
             number: Some(number),
@@ -174,6 +176,7 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         processes_peak: Some(u64::from(facts.processes)),
         processes_denied: None,
         processes_source: Some("polled"),
+        noise: None,
         limits: Vec::new(),
         cpu_ns: facts.cpu_ns,
         user_ns: 1,
@@ -182,7 +185,11 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         cpu_source: "rusage",
         memory_peak_bytes: u64::from(facts.peak_kib) * 1024,
         memory_source: "maxrss",
-        output: None,
+        max_rss_bytes: u64::MAX,
+        switches_voluntary: u64::MAX,
+        switches_forced: 0,
+        stdout: None,
+        stderr: None,
         layers,
         weakened: vec![Weakened {
             token: "no-landlock",
@@ -194,6 +201,11 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
         assert_ne!(report.exit_code(), 0, "{report:?}");
     }
     printable(&report.text());
+    for format in Format::ALL {
+        let told = format.complete(&report);
+        assert!(told.ends_with('\n'), "{told}");
+        printable(&told);
+    }
     let json = report.json();
     printable(&json);
     assert_eq!(json.find('\n'), Some(json.len() - 1));

@@ -68,6 +68,7 @@ pub fn check(data: &[u8]) {
         program: program.to_os_string(),
         args: Vec::new(),
         tty: false,
+        descriptors: Vec::new(),
     };
     match Plan::resolve(policy, host, &invocation) {
         Ok(plan) => {

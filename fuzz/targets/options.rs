@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 type Setter = fn(&mut Policy, &str, &Context) -> Result<(), String>;
 
-const OPTIONS: [(&str, Setter); 20] = [
+const OPTIONS: [(&str, Setter); 22] = [
     ("read", |p, text, c| p.add_file(Access::Read, text, c)),
     ("exec", |p, text, c| p.add_file(Access::Exec, text, c)),
     ("write", |p, text, c| p.add_file(Access::Write, text, c)),
@@ -32,6 +32,8 @@ const OPTIONS: [(&str, Setter); 20] = [
     ("cpu-time", |p, text, _| p.set_cpu_time(text)),
     ("wall-time", |p, text, _| p.set_wall_time(text)),
     ("output", |p, text, _| p.set_output(text)),
+    ("stdout", |p, text, _| p.set_stdout(text)),
+    ("stderr", |p, text, _| p.set_stderr(text)),
     ("stack", |p, text, _| p.set_stack(text)),
 ];
 

@@ -70,7 +70,9 @@ fn limits(policy: &Policy) {
     let numbers = [
         limits.memory,
         limits.processes,
-        limits.output,
+        limits.output.map(|cap| cap.most),
+        limits.stdout.map(|cap| cap.most),
+        limits.stderr.map(|cap| cap.most),
         limits.file_size,
         limits.open_files,
         limits.stack,

@@ -86,12 +86,6 @@ impl<'i> Gauge<'i> {
             None => 0,
         };
         let own = process::usage(libc::RUSAGE_SELF)?;
-        for (at, device) in watch.tmpfs.iter().zip(&watch.tmpfs_devices) {
-            let place = fd::open_path(libc::AT_FDCWD, at, false)?;
-            let facts = fd::stat(place);
-            fd::close(place);
-            device.store(facts?.st_dev, Relaxed);
-        }
         Ok(Gauge {
             watch,
             procfs: descriptor(&image.found.procfs),
@@ -122,6 +116,7 @@ impl<'i> Gauge<'i> {
     /// Looks, and says which limit is passed.
     pub(super) fn look(&mut self) -> Result<Option<Over>> {
         let now = process::monotonic_ns();
+        let began = process::cpu_ns();
         let most = u64::from(self.watch.cpus);
         let exact = self.counter()?;
         let grown = exact.map(|cpu| {
@@ -133,7 +128,7 @@ impl<'i> Gauge<'i> {
             Some(procfs) => {
                 self.cpu_then = exact.unwrap_or(0);
                 let sight = self.everybody(procfs)?;
-                let cost = process::monotonic_ns().saturating_sub(now);
+                let cost = process::cpu_ns().saturating_sub(began);
                 self.whole_after = now + WHOLE.max(cost * WHOLE_SHARE);
                 Some(sight)
             }
@@ -159,9 +154,10 @@ impl<'i> Gauge<'i> {
         // One more, for the limit itself is allowed.
         let cpu = limit.map(|limit| limit.saturating_sub(self.cpu_ns) / most + 1);
         self.next = watched.into_iter().chain(cpu).min().map(|wait| {
-            let done = process::monotonic_ns();
-            // The look itself must not become the load.
-            done + wait.max(SOONEST).max((done - now) * SHARE)
+            // The look itself must not become the load. What it cost is processor time:
+            // who has to wait for a processor must not wait again for having waited.
+            let cost = process::cpu_ns().saturating_sub(began);
+            process::monotonic_ns() + wait.max(SOONEST).max(cost * SHARE)
         });
         Ok(None)
     }
@@ -175,8 +171,9 @@ impl<'i> Gauge<'i> {
         })
     }
 
-    /// The last look, when the program has ended and others may still be there.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    /// The last look, when the program has ended and others may still be there, or
+    /// before everybody is killed.
+    pub(super) fn finish(&mut self, ended: bool) -> Result<()> {
         let sight = match self.procfs {
             Some(procfs) => Some(self.everybody(procfs)?),
             None => None,
@@ -186,8 +183,9 @@ impl<'i> Gauge<'i> {
         {
             self.memory_of(sight, limit, process::monotonic_ns())?;
         }
-        // The program was there with those that still are.
-        let last = sight.as_ref().map_or(0, |sight| sight.threads + 1);
+        // A program that has ended was there with those that still are.
+        let gone = u32::from(ended);
+        let last = sight.as_ref().map_or(0, |sight| sight.threads + gone);
         self.processes = self.processes.max(last);
         self.count(self.counter()?, sight.as_ref())
     }
@@ -250,9 +248,10 @@ impl<'i> Gauge<'i> {
             }
             return Ok(most);
         };
+        let began = process::cpu_ns();
         let exact = self.by_page(procfs, files)?.min(most);
-        let spent = process::monotonic_ns().saturating_sub(now);
-        self.pages_after = now + spent * SHARE;
+        let cost = process::cpu_ns().saturating_sub(began);
+        self.pages_after = now + cost * SHARE;
         self.memory = self.memory.max(exact);
         Ok(exact)
     }
@@ -274,20 +273,19 @@ impl<'i> Gauge<'i> {
             if pid == 1 {
                 return Ok(());
             }
-            let Some(status) = gone(proc::open(procfs, pid, c"status"))? else {
+            let status = gone(proc::open(procfs, pid, c"status"))?;
+            if status.is_none() {
                 return Ok(());
-            };
+            }
             sight.processes += 1;
             let mut files = 0;
-            let read = proc::each_line(status, |line| {
-                let value = |name| proc::field(line, name).unwrap_or(0);
-                sight.threads += value(b"Threads:") as u32;
-                sight.anon += value(b"RssAnon:") + value(b"VmSwap:");
-                sight.shared += value(b"RssShmem:");
-                files += value(b"RssFile:");
-            });
-            fd::close(status);
-            gone(read)?;
+            each_line_of(status, |line| {
+                sight.threads += value(line, b"Threads:") as u32;
+                let (anon, shared) = resident(line);
+                sight.anon += anon;
+                sight.shared += shared;
+                files += value(line, b"RssFile:");
+            })?;
             sight.files = sight.files.max(files);
             if ticks {
                 sight.ticks += ticks_of(procfs, pid)?;
@@ -311,18 +309,17 @@ impl<'i> Gauge<'i> {
                 Err(Errno::EACCES | Errno::EPERM) => {
                     let status = gone(proc::open(procfs, pid, c"status"))?;
                     return each_line_of(status, |line| {
-                        let value = |name| proc::field(line, name).unwrap_or(0);
-                        anon += value(b"RssAnon:") + value(b"VmSwap:");
-                        shared += value(b"RssShmem:");
+                        let (its, others_too) = resident(line);
+                        anon += its;
+                        shared += others_too;
                     });
                 }
                 other => gone(other)?,
             };
             let mut some = 0;
             each_line_of(rollup, |line| {
-                let value = |name| proc::field(line, name).unwrap_or(0);
-                anon += value(b"Pss_Anon:") + value(b"SwapPss:");
-                some += value(b"Pss_Shmem:");
+                anon += value(line, b"Pss_Anon:") + value(line, b"SwapPss:");
+                some += value(line, b"Pss_Shmem:");
             })?;
             shared += some;
             if some > 0 && files > 0 {
@@ -340,6 +337,13 @@ impl<'i> Gauge<'i> {
             Err(Errno::EACCES | Errno::EPERM) => return Ok(0),
             other => gone(other)?,
         };
+        let watch = self.watch;
+        for (at, device) in watch.tmpfs.iter().zip(&watch.tmpfs_devices) {
+            let place = fd::open_path(libc::AT_FDCWD, at, false)?;
+            let facts = fd::stat(place);
+            fd::close(place);
+            device.store(facts?.st_dev, Relaxed);
+        }
         let (mut ours, mut kib) = (false, 0);
         each_line_of(maps, |line| {
             match proc::field(line, b"Pss:") {
@@ -353,6 +357,17 @@ impl<'i> Gauge<'i> {
         })?;
         Ok(kib)
     }
+}
+
+/// KiB of a line, where it has this name.
+fn value(line: &[u8], name: &[u8]) -> u64 {
+    proc::field(line, name).unwrap_or(0)
+}
+
+/// What a line of `status` adds to anonymous memory, in RAM and swap, and to shared; KiB.
+fn resident(line: &[u8]) -> (u64, u64) {
+    let anon = value(line, b"RssAnon:") + value(line, b"VmSwap:");
+    (anon, value(line, b"RssShmem:"))
 }
 
 /// Device of a shared mapping, from the line that begins its part of `smaps`:

@@ -37,6 +37,10 @@ pub(super) fn enter(stage: Stage<Cloned>, image: &Image) -> Result<Stage<Mapped>
     if process::is_readable(image.parent).map_err(Failure::at(Step::Ids, 8))? {
         return Err(Failure::at(Step::Ids, 0)(Errno::EPIPE));
     }
+    // Its root is the group this process is in.
+    if image.watch.cpu_stat.is_some() {
+        process::unshare(libc::CLONE_NEWCGROUP).map_err(Failure::at(Step::Ids, 9))?;
+    }
     // A time namespace: its offsets can be written only before the first process
     // enters, and only while the host's /proc is still visible.
     process::unshare(libc::CLONE_NEWTIME).map_err(Failure::at(Step::Ids, 3))?;

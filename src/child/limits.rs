@@ -10,13 +10,22 @@ use crate::sys::process;
 pub(crate) const ITEM_MDWE: usize = 0x1_0000;
 pub(crate) const ITEM_SPECULATION: usize = 0x1_0001;
 pub(crate) const ITEM_CORE_SCHEDULING: usize = 0x1_0003;
+pub(crate) const ITEM_CPUS: usize = 0x1_0004;
+pub(crate) const ITEM_ASLR: usize = 0x1_0005;
 
 pub(super) fn set(stage: Stage<Split>, image: &Image) -> Result<Stage<Limited>, Failure> {
     for (item, limit) in image.rlimits.iter().enumerate() {
         process::set_limit(limit.resource, limit.soft, limit.hard)
             .map_err(Failure::at(Step::Limits, item))?;
     }
+    if let Some(cpus) = &image.cpus {
+        nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), cpus)
+            .map_err(Failure::at(Step::Limits, ITEM_CPUS))?;
+    }
     let attributes = &image.attributes;
+    if !attributes.aslr {
+        process::fix_addresses().map_err(Failure::at(Step::Limits, ITEM_ASLR))?;
+    }
     if attributes.core_scheduling {
         process::prctl(
             process::PR_SCHED_CORE,

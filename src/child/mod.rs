@@ -9,6 +9,7 @@ mod mounts;
 mod root;
 mod net;
 mod caps;
+mod files;
 mod payload;
 mod limits;
 mod no_new_privs;
@@ -20,7 +21,8 @@ mod gauge;
 mod reap;
 mod stage;
 
-pub(crate) use limits::{ITEM_CORE_SCHEDULING, ITEM_MDWE};
+pub(crate) use files::{ITEM_COPIED, ITEM_PLACE};
+pub(crate) use limits::{ITEM_ASLR, ITEM_CORE_SCHEDULING, ITEM_CPUS, ITEM_MDWE};
 pub(crate) use mounts::ITEM_WATCH;
 pub(crate) use verify::QUESTIONS;
 
@@ -72,6 +74,11 @@ fn sanitize(image: &Image) -> Result<(), Failure> {
     for (first, last) in &image.close {
         fd::close_range(*first, *last).map_err(Failure::at(Step::Sanitize, 0))?;
     }
+    // Before anything is opened here that could come to stand there.
+    for (from, to) in &image.renumber {
+        fd::duplicate_onto(*from, *to).map_err(Failure::at(Step::Sanitize, 3))?;
+        fd::close(*from);
+    }
     Ok(())
 }
 
@@ -87,6 +94,7 @@ fn isolate(image: &Image) -> Result<payload::Started, Failure> {
     done(image, Step::Net, 0)?;
     let uncapped = caps::drop_all(named)?;
     done(image, Step::Caps, 0)?;
+    files::exchange(image)?;
     payload::split(uncapped, image)
 }
 
@@ -111,7 +119,7 @@ fn confined(split: Stage<Split>, image: &Image) -> Result<Stage<Filtered>, Failu
         .map_or(0, |landlock| landlock.rules.len());
     done(image, Step::Landlock, rules)?;
     let verified = verify::ask(confined, image)?;
-    done(image, Step::Verify, 0)?;
+    done(image, Step::Verify, verify::used_kib(image)?)?;
     let filtered = seccomp::attach(verified, image)?;
     done(image, Step::Seccomp, image.filter.len())?;
     Ok(filtered)

@@ -44,11 +44,7 @@ pub(super) fn build(
         remove_blanks(root).map_err(Failure::at(Step::Mounts, ITEM_BLANKS))?;
     }
     if image.watch.procfs {
-        // Not under the number of a standard stream: the program's process shares this
-        // table, and puts its own there.
-        let procfs = own_procfs()
-            .and_then(fd::raise)
-            .map_err(Failure::at(Step::Mounts, ITEM_WATCH))?;
+        let procfs = own_procfs().map_err(Failure::at(Step::Mounts, ITEM_WATCH))?;
         image.found.procfs.store(procfs, Relaxed);
     }
     fd::enter(root).map_err(Failure::at(Step::Mounts, ITEM_ROOT))?;

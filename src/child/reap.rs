@@ -21,8 +21,8 @@ pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
 
 fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno> {
     let control = image.control;
-    // The program was executed just now: that is what this process waited for.
-    let began = process::monotonic_ns();
+    // The program was executed: that is what this process waited for.
+    let began = image.found.began.load(Relaxed);
     // From here on the parent is watched, whose thread that cloned may end before it.
     // Before the descriptors are closed: that is what ends `launch`, and so may end
     // that thread.
@@ -43,7 +43,7 @@ fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno>
     let deadline = image.wall_time_ns.map(|limit| began.saturating_add(limit));
     loop {
         if let Some(status) = reap(program, &mut gauge)? {
-            gauge.finish()?;
+            gauge.finish(true)?;
             account(control, &gauge, began)?;
             let kib = u32::try_from(gauge.largest_kib).unwrap_or(u32::MAX);
             fd::write_all(control, &Frame::Peak { kib }.encode())?;
@@ -57,6 +57,10 @@ fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno>
             over = gauge.look()?.or(over);
         }
         if let Some(limit) = over {
+            if limit != Over::Memory {
+                // Other limits may have been reached since the last look.
+                gauge.finish(false)?;
+            }
             // Nobody uses more while this is written down.
             pass_on(-1, libc::SIGKILL)?;
             account(control, &gauge, began)?;
@@ -72,7 +76,7 @@ fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno>
         {
             // First: what waits for an answer must not get one when this process ends.
             pass_on(-1, libc::SIGKILL)?;
-            gauge.finish()?;
+            gauge.finish(false)?;
             account(control, &gauge, began)?;
             return fd::write_all(control, &Frame::Violation { number }.encode());
         }

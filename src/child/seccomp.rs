@@ -14,6 +14,8 @@ pub(super) fn attach(
     // Signals were blocked since before the clone. Unblocked here and not after,
     // so that the filter need not allow it.
     process::set_signal_mask(0).map_err(Failure::at(Step::Seccomp, 0))?;
+    // Nothing but exec comes after the filter, and it need not allow to ask for the time.
+    image.found.began.store(process::monotonic_ns(), Relaxed);
     filter(image).map_err(Failure::at(Step::Seccomp, 1))?;
     Ok(stage.next())
 }

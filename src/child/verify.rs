@@ -8,10 +8,10 @@ use super::caps::{MOST_CAPABILITIES, SECUREBITS};
 use super::stage::{Confined, Stage, Verified};
 use crate::launch::image::Image;
 use crate::step::Step;
-use crate::sys::{Errno, Result, fd, process};
+use crate::sys::{Errno, Result, fd, proc, process};
 
 /// What each item of this step asks, in order.
-pub(crate) const QUESTIONS: [&str; 8] = [
+pub(crate) const QUESTIONS: [&str; 10] = [
     "the process has the planned user and group ids",
     "its parent is pid 1 of its own pid namespace",
     "the effective, permitted and inheritable capability sets are empty",
@@ -20,7 +20,12 @@ pub(crate) const QUESTIONS: [&str; 8] = [
     "no_new_privs is set",
     "the resource limits are the planned ones",
     "the root is read-only and the working directory is below it",
+    "the processors are the planned ones",
+    "the group counts memory",
 ];
+
+/// The item of the last.
+const USED: usize = QUESTIONS.len() - 1;
 
 pub(super) fn ask(
     stage: Stage<Confined>,
@@ -35,6 +40,7 @@ pub(super) fn ask(
         prctl_answers(libc::PR_GET_NO_NEW_PRIVS, 1),
         right_limits(image),
         inside_a_sealed_root(),
+        right_processors(image),
     ];
     for (item, answer) in answers.iter().enumerate() {
         match answer {
@@ -44,6 +50,20 @@ pub(super) fn ask(
         }
     }
     Ok(stage.next())
+}
+
+/// What was used of the run's memory so far, KiB; the program has none of it.
+pub(super) fn used_kib(image: &Image) -> std::result::Result<usize, Failure> {
+    let Some(file) = image.memory_current else {
+        return Ok(0);
+    };
+    let mut text = [0; 32];
+    let bytes = fd::read_at_start(file, &mut text).map_err(Failure::at(Step::Verify, USED))?;
+    let bytes = proc::number(text.get(..bytes).unwrap_or_default());
+    let bytes = bytes
+        .ok_or(Errno::EPROTO)
+        .map_err(Failure::at(Step::Verify, USED))?;
+    Ok(usize::try_from(bytes / 1024).unwrap_or(0))
 }
 
 fn right_ids(image: &Image) -> Result<bool> {
@@ -89,6 +109,13 @@ fn right_limits(image: &Image) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+fn right_processors(image: &Image) -> Result<bool> {
+    match &image.cpus {
+        None => Ok(true),
+        Some(cpus) => Ok(nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0))? == *cpus),
+    }
 }
 
 fn inside_a_sealed_root() -> Result<bool> {

@@ -1,7 +1,7 @@
 //! What can be typed: the options, grouped by subject, and the subcommands.
 //! It holds no logic; what an option means is in `settings.rs`.
 
-use clap::{ArgAction, Args, Parser, Subcommand, value_parser};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 
 /// Runs a program that nobody trusts on a machine that somebody needs.
@@ -16,11 +16,14 @@ use std::ffi::OsString;
                       sandbox audit [OPTIONS]\n       \
                       sandbox check FILE...\n       \
                       sandbox policy [NAME]\n       \
-                      sandbox policy --resolved NAME|FILE",
+                      sandbox policy --resolved NAME|FILE\n       \
+                      sandbox schema [run|pair]",
     after_help = "Sizes are whole numbers with B, KiB, MiB, GiB, kB, MB or GB; times with ms, s, m or h;\n\
-                  a limit may be `none`.\n\
+                  a limit may be `none`. END is what happens past a limit: `kill`, `truncate` (close the\n\
+                  stream) or `drain` (drop the rest).\n\
                   Exit code: the program's own; 128+n after signal n; 124 time limit;\n\
-                  125 refused, or a mistake in the policy or the options; 126 cannot execute; 127 not found.",
+                  125 refused, a mistake in the policy or the options, or a file not copied out;\n\
+                  126 cannot execute; 127 not found.",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
@@ -53,6 +56,8 @@ pub enum Action {
     Check(Check),
     /// List the built-in policies, or print one
     Policy(Policy),
+    /// Print the JSON Schema of a record
+    Schema(Schema),
     /// The program that an audit starts inside
     #[command(hide = true)]
     AuditInside,
@@ -64,7 +69,11 @@ pub struct Run {
     #[command(flatten)]
     pub setup: Setup,
     #[command(flatten)]
+    pub copies: Copies,
+    #[command(flatten)]
     pub output: Output,
+    #[command(flatten)]
+    pub format: Format,
     #[command(flatten)]
     pub help: Help,
     #[command(flatten)]
@@ -202,6 +211,8 @@ pub struct Plan {
     #[command(flatten)]
     pub setup: Setup,
     #[command(flatten)]
+    pub copies: Copies,
+    #[command(flatten)]
     pub help: Help,
     #[command(flatten)]
     pub words: Words,
@@ -250,6 +261,27 @@ pub struct Policy {
     pub resolved: bool,
     #[command(flatten)]
     pub help: Help,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Schema {
+    /// Of which record: of `run` and of each line of `batch`, or of `pair`
+    #[arg(
+        value_name = "run|pair",
+        default_value = "run",
+        hide_default_value = true
+    )]
+    pub of: SchemaOf,
+    #[command(flatten)]
+    pub help: Help,
+}
+
+/// What writes a record.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SchemaOf {
+    Run,
+    Pair,
 }
 
 #[derive(Debug, Args)]
@@ -328,9 +360,21 @@ pub struct Process {
     /// Host name inside
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
-    /// Pass this open descriptor on, besides 0 to 2
-    #[arg(long, value_name = "N", value_parser = value_parser!(i32).range(3..))]
-    pub fd: Vec<i32>,
+    /// Processors to run on, and no other
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<String>,
+    /// Standard input from a file
+    #[arg(long, value_name = "FILE")]
+    pub stdin: Option<OsString>,
+    /// Standard output into a file
+    #[arg(long, value_name = "FILE")]
+    pub stdout: Option<OsString>,
+    /// Standard error into a file, or merged
+    #[arg(long, value_name = "FILE|stdout")]
+    pub stderr: Option<OsString>,
+    /// Pass on an open descriptor, or a file
+    #[arg(long, value_name = "N[=FILE[:ro|wo|rw|append]]")]
+    pub fd: Vec<OsString>,
     /// A terminal of its own, for interactive programs
     #[arg(long)]
     pub tty: bool,
@@ -347,6 +391,9 @@ pub struct Network {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
+    /// Where control groups are made
+    #[arg(long, value_name = "auto|none|DIR")]
+    pub cgroup: Option<OsString>,
     /// Memory
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
@@ -360,8 +407,14 @@ pub struct Limits {
     #[arg(long, value_name = "TIME")]
     pub wall_time: Option<String>,
     /// Standard output and error together
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE[:END]")]
     pub output: Option<String>,
+    /// Standard output
+    #[arg(long, value_name = "SIZE[:END]")]
+    pub stdout_limit: Option<String>,
+    /// Standard error
+    #[arg(long, value_name = "SIZE[:END]")]
+    pub stderr_limit: Option<String>,
     /// The largest file it may write
     #[arg(long, value_name = "SIZE")]
     pub file_size: Option<String>,
@@ -371,14 +424,48 @@ pub struct Limits {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Copies")]
+pub struct Copies {
+    /// Copy a file or directory in before the program starts
+    #[arg(long, value_name = "HOST:INSIDE")]
+    pub copy_in: Vec<String>,
+    /// Copy a file, or DIR/, out at the end; `?`: if it exists
+    #[arg(long, value_name = "INSIDE[?]:HOST")]
+    pub copy_out: Vec<String>,
+    /// The most bytes of each file copied [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub copy_max: Option<String>,
+    /// The most bytes in, and out, together [default: 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub copy_total: Option<String>,
+    /// Cut a longer file that comes out, instead of failing
+    #[arg(long)]
+    pub copy_truncate: bool,
+    /// Replace files that exist
+    #[arg(long)]
+    pub copy_replace: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
     /// Write the record of the run as JSON
     #[arg(long, value_name = "FILE|fd:N")]
     pub report: Option<OsString>,
+    /// Measure what disturbs the run, for the record
+    #[arg(long)]
+    pub noise: bool,
     /// Print layers, facts and verdict on standard error
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Format {
+    /// In whose words: sandbox, go-judge, isolate, domjudge, dmoj
+    #[arg(long, value_name = "FORMAT")]
+    pub report_format: Option<String>,
 }
 
 #[derive(Debug, Args)]

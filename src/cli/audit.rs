@@ -4,6 +4,7 @@
 use super::args;
 use super::failure::Failure;
 use super::settings;
+use super::streams::Streams;
 use sandbox::audit::{Asker, State, answer_questions, audit as ask};
 
 /// The hidden subcommand by which this program asks from inside.
@@ -16,13 +17,25 @@ pub fn audit(audit: &args::Audit) -> Result<u8, Failure> {
         return Err(Failure::new("an audit has no terminal")
             .hint("leave `--tty` out; what it grants is the ioctls of the terminal"));
     }
+    let streams = Streams::read(process)?;
+    if streams.redirect() {
+        return Err(Failure::new(
+            "an audit redirects nothing: it speaks to the program inside by its streams",
+        )
+        .hint("leave `--stdin`, `--stdout`, `--stderr` and `--fd N=FILE` out"));
+    }
+    streams.check_inherited()?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::io("cannot find the file of `sandbox` itself", &error))?;
     let asker = Asker {
         program,
         args: vec![INSIDE.into()],
     };
-    let found = ask(settings::policy(&audit.setup)?, &asker, &process.fd)?;
+    let found = ask(
+        settings::policy(&audit.setup)?,
+        &asker,
+        &streams.inherited(),
+    )?;
     super::print(&match audit.findings.json {
         true => found.json(),
         false => found.text(audit.findings.verbose),

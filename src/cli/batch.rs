@@ -6,6 +6,7 @@ use super::args;
 use super::failure::Failure;
 use super::record::{self, Lines};
 use super::settings;
+use super::streams::Streams;
 use super::tests::{self, Test};
 use sandbox::report::{Report, Verdict, incomplete, named};
 use sandbox::{Prepared, Stdio};
@@ -21,11 +22,13 @@ type Outcome = Result<Report, Failure>;
 /// 0 when every test is ok, 1 when one is not; 125 to 127 when one could not be run.
 pub fn batch(batch: &args::Batch) -> Result<u8, Failure> {
     let process = &batch.setup.process;
-    if process.tty || !process.fd.is_empty() {
+    let streams = Streams::read(process)?;
+    if process.tty || streams != Streams::default() {
         return Err(Failure::new(
-            "a batch has no terminal, and passes no descriptors on: its tests would share them",
+            "a batch has no terminal, and its streams and descriptors are not redirected: \
+             its tests would share them",
         )
-        .hint("leave `--tty` and `--fd` out"));
+        .hint("leave out `--tty`, `--fd`, `--stdin`, `--stdout` and `--stderr`; `--out` keeps the output of each test"));
     }
     let tests = tests::find(&batch.tests)?;
     let out = batch.tests.out.as_deref().map(Path::new);
@@ -91,7 +94,7 @@ fn each(
             let Some(test) = tests.get(number) else {
                 break;
             };
-            let outcome = run(prepared, test, out);
+            let outcome = run(prepared, test, out, batch.output.noise);
             let good = matches!(&outcome, Ok(report) if report.verdict == Verdict::Ok);
             if batch.tests.stop_on_failure && !good {
                 stop.store(true, Ordering::Relaxed);
@@ -135,12 +138,12 @@ fn in_order(
     due.try_for_each(|(number, test)| say(test, early.remove(&number)))
 }
 
-fn run(prepared: &Prepared, test: &Test, out: Option<&Path>) -> Outcome {
+fn run(prepared: &Prepared, test: &Test, out: Option<&Path>, noise: bool) -> Outcome {
     let name = sandbox::escape::tick(&test.path);
     let input = File::open(&test.path)
         .map_err(|error| Failure::io(format!("cannot open the test {name}"), &error))?;
     let mut command = prepared.command();
-    command.stdin(input);
+    command.stdin(input).noise(noise);
     match out {
         None => command.stdout(Stdio::Null),
         Some(directory) => {

@@ -4,7 +4,9 @@
 mod args;
 mod audit;
 mod batch;
+mod cgroup;
 mod check;
+mod copies;
 mod failure;
 mod pair;
 mod plan;
@@ -12,10 +14,11 @@ mod policy;
 mod record;
 mod run;
 mod settings;
+mod streams;
 mod tests;
 mod usage;
 
-use args::{Action, Cli};
+use args::{Action, Cli, SchemaOf};
 use clap::Parser;
 use failure::Failure;
 use std::ffi::{OsStr, OsString};
@@ -59,6 +62,11 @@ fn act(words: &[OsString]) -> Result<u8, Failure> {
         Some(Action::AuditInside) => audit::inside(),
         Some(Action::Check(check)) => check::check(&check.files),
         Some(Action::Policy(policy)) => policy::policy(&policy),
+        Some(Action::Schema(schema)) => print(match schema.of {
+            SchemaOf::Run => sandbox::report::SCHEMA,
+            SchemaOf::Pair => sandbox::pair::SCHEMA,
+        })
+        .map(|()| 0),
         None => {
             usage::refuse_misplaced_subcommand(words, &cli.run.words.words)?;
             run::run(&cli.run)

@@ -7,14 +7,18 @@
 use super::args::{self, PairBoth, PairHead, PairSide};
 use super::failure::Failure;
 use super::record::{self, Record};
-use super::{run, settings, usage};
+use super::streams::Streams;
+use super::{cgroup, settings, usage};
 use clap::Parser;
 use clap::error::ErrorKind;
+use sandbox::Command;
 use sandbox::escape::tick;
 use sandbox::pair::{EndWith, Pair, PairReport, incomplete};
+use sandbox::policy::Policy;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Stands between the parts, unless `--separator` comes first.
 const SEPARATOR: &str = ":";
@@ -33,23 +37,15 @@ pub fn pair(words: &[OsString]) -> Result<u8, Failure> {
         Read::Asked(asked) => asked,
         Read::Answered(code) => return Ok(code),
     };
-    if [&asked.solution, &asked.interactor]
-        .iter()
-        .any(|side| side.setup.process.tty)
-    {
-        return Err(Failure::new(
-            "the programs of a pair talk to each other, and have no terminal",
-        )
-        .hint("leave `--tty` out"));
-    }
-    let fds = [&asked.solution, &asked.interactor].map(|side| side.setup.process.fd.as_slice());
-    let fds = fds.concat();
-    run::check_descriptors(&fds)?;
+    let streams = streams(&asked)?;
     let record = match &asked.head.output.report {
-        Some(place) => Some(Record::open_as(place, &fds, incomplete)?),
+        Some(place) => {
+            let passed = streams.each_ref().map(Streams::inherited).concat();
+            Some(Record::open(place, &passed, &incomplete(None))?)
+        }
         None => None,
     };
-    match play(&asked) {
+    match play(&asked, &streams) {
         Ok(report) => {
             if asked.head.output.verbose {
                 report.text().lines().for_each(super::complain);
@@ -72,13 +68,76 @@ pub fn pair(words: &[OsString]) -> Result<u8, Failure> {
     }
 }
 
-fn play(asked: &Asked) -> Result<PairReport, Failure> {
-    let side = |side: &PairBoth| settings::command(&side.setup, &side.words.words);
+/// What each side finds behind its descriptors, but for standard input and output.
+fn streams(asked: &Asked) -> Result<[Streams; 2], Failure> {
+    let sides = [&asked.solution, &asked.interactor].map(|side| &side.setup.process);
+    for (taken, option) in [
+        (sides.iter().any(|side| side.tty), "--tty"),
+        (sides.iter().any(|side| side.stdin.is_some()), "--stdin"),
+        (sides.iter().any(|side| side.stdout.is_some()), "--stdout"),
+    ] {
+        if taken {
+            return Err(Failure::new(
+                "the standard input and output of a pair are the programs' own: they talk to each other there",
+            )
+            .hint(format!("leave `{option}` out")));
+        }
+    }
+    let read = |side, part| {
+        let streams = Streams::read(side).map_err(of(part))?;
+        streams.check_inherited().map_err(of(part))?;
+        Ok::<_, Failure>(streams)
+    };
+    let [solution, interactor] = sides;
+    let streams = [read(solution, "solution")?, read(interactor, "interactor")?];
+    if streams[0].shares_error_file(&streams[1]) {
+        return Err(Failure::new(
+            "both programs would write their standard error over the other's in one file",
+        )
+        .hint("give each an own `--stderr`, after the `:` before it"));
+    }
+    Ok(streams)
+}
+
+/// Both programs under their policies.
+fn commands(asked: &Asked, streams: &[Streams; 2]) -> Result<[Command; 2], Failure> {
+    let sides = [&asked.solution, &asked.interactor];
+    let parts = ["solution", "interactor"];
+    let policy = |at: usize| settings::policy(&sides[at].setup).map_err(of(parts[at]));
+    let policies = [policy(0)?, policy(1)?];
+    let option = |at: usize| sides[at].setup.limits.cgroup.as_deref();
+    let home = |at: usize, policies: &[&Policy]| match cgroup::home(option(at), policies) {
+        Ok(home) => Ok(home.map(Arc::new)),
+        Err(failure) => Err(of(parts[at])(failure)),
+    };
+    let homes = match option(0) == option(1) {
+        true => {
+            let shared = home(0, &policies.each_ref())?;
+            [shared.clone(), shared]
+        }
+        false => [home(0, &[&policies[0]])?, home(1, &[&policies[1]])?],
+    };
+    let mut commands = Vec::with_capacity(2);
+    let settled = homes
+        .into_iter()
+        .zip(policies)
+        .zip(sides)
+        .zip(streams)
+        .zip(parts);
+    for ((((home, policy), side), streams), part) in settled {
+        let command = settings::command_in(home, policy, &side.setup, &side.words.words);
+        let mut command = command.map_err(of(part))?;
+        command.noise(asked.head.output.noise);
+        streams.apply(&mut command).map_err(of(part))?;
+        commands.push(command);
+    }
+    Ok(commands.try_into().expect("there are two sides"))
+}
+
+fn play(asked: &Asked, streams: &[Streams; 2]) -> Result<PairReport, Failure> {
     let game = &asked.head.game;
-    let mut pair = Pair::new(
-        side(&asked.solution).map_err(of("solution"))?,
-        side(&asked.interactor).map_err(of("interactor"))?,
-    );
+    let [solution, interactor] = commands(asked, streams)?;
+    let mut pair = Pair::new(solution, interactor);
     pair.end_with(match (game.end_both, game.end_solution) {
         (true, _) => EndWith::Either,
         (false, true) => EndWith::Interactor,

@@ -21,7 +21,7 @@ pub fn policy(arguments: &args::Policy) -> Result<u8, Failure> {
         }
         (None, false) => BUILTIN
             .iter()
-            .map(|(name, text)| format!("{name:<10} {}\n", purpose(name, text)))
+            .map(|(name, text)| format!("{name:<14} {}\n", purpose(name, text)))
             .collect(),
     };
     super::print(&text)?;

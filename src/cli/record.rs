@@ -9,7 +9,6 @@ use nix::fcntl::{
 };
 use nix::sys::stat::Mode;
 use sandbox::escape::tick;
-use sandbox::report::incomplete;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -17,7 +16,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What is set aside before the run, so that a full disk is found while nothing
-/// has been executed: more than any record of this version needs.
+/// has been executed: more than any record of this version needs, with a few copies.
 const RESERVED: usize = 16 * 1024;
 
 /// An open place for the record.
@@ -30,36 +29,24 @@ pub struct Record {
     path: Option<PathBuf>,
     /// Where the placeholder begins; `None` without one.
     placeholder: Option<u64>,
-    incomplete: Incomplete,
 }
-
-/// The record of a run that did not happen, or not yet.
-type Incomplete = fn(Option<(u8, &str)>) -> String;
 
 impl Record {
     /// Opens `FILE` or takes `fd:N`, and reserves room for the record.
-    /// `passed` are the descriptors that the program gets.
+    /// `passed` are the descriptors that the program gets; `placeholder` is what stands
+    /// there until the record does, one that is not complete.
     ///
     /// Without links on the way (`openat2(2)`, Linux 5.6): whoever ran a program
     /// in a directory that it could write must not have his `report.json` lead
     /// to another file.
-    pub fn open(place: &OsStr, passed: &[i32]) -> Result<Record, Failure> {
-        Record::open_as(place, passed, incomplete)
-    }
-
-    /// The same for a record of another kind.
-    pub fn open_as(
-        place: &OsStr,
-        passed: &[i32],
-        incomplete: Incomplete,
-    ) -> Result<Record, Failure> {
+    pub fn open(place: &OsStr, passed: &[i32], placeholder: &str) -> Result<Record, Failure> {
         match super::descriptor(place) {
-            Some(number) => Record::descriptor(number, passed, incomplete),
-            None => Record::path(Path::new(place), incomplete),
+            Some(number) => Record::descriptor(number, passed, placeholder),
+            None => Record::path(Path::new(place), placeholder),
         }
     }
 
-    fn descriptor(text: &str, passed: &[i32], incomplete: Incomplete) -> Result<Record, Failure> {
+    fn descriptor(text: &str, passed: &[i32], placeholder: &str) -> Result<Record, Failure> {
         let name = tick(format!("fd:{text}"));
         let cannot = |why: &str| Failure::new(format!("cannot write the report to {name}: {why}"));
         let number: i32 = text.parse().map_err(|_| {
@@ -83,7 +70,6 @@ impl Record {
             name: name.clone(),
             path: None,
             placeholder: None,
-            incomplete,
         };
         let (at, length) = record.position().map_err(|error| cannot(&reason(&error)))?;
         if at.is_some_and(|at| at < length) {
@@ -91,7 +77,7 @@ impl Record {
                 "`{number}>report.json` empties it, `{number}>>report.json` appends"
             )));
         }
-        record.reserve(at)?;
+        record.reserve(at, placeholder)?;
         Ok(record)
     }
 
@@ -107,7 +93,7 @@ impl Record {
         Ok((Some(self.file.stream_position()?), facts.len()))
     }
 
-    fn path(path: &Path, incomplete: Incomplete) -> Result<Record, Failure> {
+    fn path(path: &Path, placeholder: &str) -> Result<Record, Failure> {
         let name = tick(path);
         let (file, created) = open_at(path, "the report")?;
         let mut record = Record {
@@ -115,9 +101,10 @@ impl Record {
             name,
             path: Some(path.to_owned()),
             placeholder: None,
-            incomplete,
         };
-        let reserved = record.check_kind().and_then(|at| record.reserve(at));
+        let reserved = record
+            .check_kind()
+            .and_then(|at| record.reserve(at, placeholder));
         if reserved.is_err() && created {
             record.remove();
         }
@@ -140,12 +127,12 @@ impl Record {
 
     /// Writes the placeholder at this position. Where none can stand, a write of
     /// nothing at least finds `/dev/full`.
-    fn reserve(&mut self, at: Option<u64>) -> Result<(), Failure> {
+    fn reserve(&mut self, at: Option<u64>, placeholder: &str) -> Result<(), Failure> {
         self.placeholder = at;
         let written = match at {
             None => self.file.write(&[]).map(drop),
             Some(at) => self.set_aside(at).and_then(|()| {
-                let mut text = (self.incomplete)(None).into_bytes();
+                let mut text = placeholder.as_bytes().to_vec();
                 let end = text.pop();
                 text.resize(RESERVED - 1, b' ');
                 text.extend(end);
@@ -224,7 +211,7 @@ pub struct Lines(Record);
 impl Lines {
     /// Opens it as a record is opened, empty.
     pub fn open(place: &OsStr) -> Result<Lines, Failure> {
-        let mut record = Record::open(place, &[])?;
+        let mut record = Record::open(place, &[], "\n")?;
         if let Some(at) = record.placeholder.take() {
             let emptied = record.write_at(at, b"");
             emptied.map_err(|error| record.failed(&error))?;
@@ -326,6 +313,7 @@ fn not_regular(cannot: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sandbox::report::{Format, incomplete};
     use std::fs;
     use std::os::unix::fs::symlink;
 
@@ -351,7 +339,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Result<Record, Failure> {
-        Record::open(path.as_os_str(), &[])
+        Record::open(path.as_os_str(), &[], &incomplete(None))
     }
 
     #[test]
@@ -365,6 +353,19 @@ mod tests {
         assert_eq!(value["complete"], false);
         record.finish("{}\n").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "{}\n");
+    }
+
+    #[test]
+    fn the_placeholder_of_another_judge_is_a_failure_of_ours() {
+        let scratch = Scratch::new("formats");
+        let file = scratch.file("meta");
+        let text = Format::Isolate.incomplete(None);
+        let record = Record::open(file.as_os_str(), &[], &text).unwrap();
+        let placeholder = fs::read_to_string(&file).unwrap();
+        assert_eq!(placeholder.len(), RESERVED);
+        assert!(placeholder.starts_with("status:XX\nmessage:the run is not over"));
+        record.finish("exitcode:0\n").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "exitcode:0\n");
     }
 
     #[test]
@@ -439,8 +440,10 @@ mod tests {
     fn a_descriptor_is_checked_before_the_run() {
         use std::os::fd::AsRawFd;
         let scratch = Scratch::new("fd");
-        let by_number =
-            |number: i32, passed: &[i32]| Record::open(OsStr::new(&format!("fd:{number}")), passed);
+        let by_number = |number: i32, passed: &[i32]| {
+            let place = format!("fd:{number}");
+            Record::open(OsStr::new(&place), passed, &incomplete(None))
+        };
         let says = |number, passed: &[i32]| by_number(number, passed).unwrap_err().message;
         assert!(says(1, &[]).contains("the standard streams belong to the program"));
         assert!(says(1_000_000, &[]).contains("it is not open for writing"));
@@ -467,7 +470,9 @@ mod tests {
             .finish("{}\n")
             .unwrap();
         assert_eq!(fs::read_to_string(scratch.file("y")).unwrap(), "{}\n");
-        let bad = Record::open(OsStr::new("fd:x"), &[]).unwrap_err().message;
+        let bad = Record::open(OsStr::new("fd:x"), &[], &incomplete(None))
+            .unwrap_err()
+            .message;
         assert!(bad.contains("not the number of a descriptor"), "{bad}");
     }
 }

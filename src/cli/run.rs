@@ -2,34 +2,51 @@
 //! It must not start anything before it knows that the record can be written.
 
 use super::args;
+use super::copies;
 use super::failure::Failure;
 use super::record::Record;
 use super::settings;
-use sandbox::report::{Report, incomplete};
+use super::streams::Streams;
+use sandbox::escape::tick;
+use sandbox::report::{Format, Report};
 
 /// Runs the program; the exit code is the one of the record.
 pub fn run(run: &args::Run) -> Result<u8, Failure> {
     // Before the record is opened: else `--fd 3` would name the record itself.
-    check_descriptors(&run.setup.process.fd)?;
-    let record = match &run.output.report {
-        Some(place) => Some(Record::open(place, &run.setup.process.fd)?),
-        None => None,
+    let streams = Streams::read(&run.setup.process)?;
+    streams.check_inherited()?;
+    let format = format(run.format.report_format.as_deref())?;
+    let record = match (&run.output.report, &run.format.report_format) {
+        (Some(place), _) => {
+            let placeholder = format.incomplete(None);
+            Some(Record::open(place, &streams.inherited(), &placeholder)?)
+        }
+        (None, Some(_)) => {
+            return Err(
+                Failure::new("`--report-format` is given, and no `--report`")
+                    .hint("say where the record goes: `--report FILE` or `--report fd:N`"),
+            );
+        }
+        (None, None) => None,
     };
-    match launch(run) {
+    match launch(run, &streams) {
         Ok(report) => {
             if run.output.verbose {
                 for line in report.text().lines() {
                     super::complain(line);
                 }
             }
+            for error in report.files.iter().filter_map(|file| file.error.as_ref()) {
+                super::complain(&error.to_string());
+            }
             if let Some(record) = record {
-                record.finish(&report.json())?;
+                record.finish(&format.complete(&report))?;
             }
             Ok(report.exit_code())
         }
         Err(failure) => {
             if let Some(record) = record {
-                let text = incomplete(Some((failure.code, &failure.message)));
+                let text = format.incomplete(Some((failure.code, &failure.message)));
                 // The first failure is the one that the exit code stands for.
                 if let Err(second) = record.finish(&text) {
                     super::complain(&second.message);
@@ -40,17 +57,25 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
     }
 }
 
-/// Are these open?
-pub fn check_descriptors(fds: &[i32]) -> Result<(), Failure> {
-    match fds.iter().find(|fd| !sandbox::is_inherited_fd(**fd)) {
-        None => Ok(()),
-        Some(fd) => Err(Failure::new(format!("descriptor {fd} is not open"))
-            .hint(format!("open it: `{fd}<file` or `{fd}>file`"))),
-    }
+/// What `--report-format` names; ours where it names none.
+fn format(name: Option<&str>) -> Result<Format, Failure> {
+    let Some(name) = name else {
+        return Ok(Format::Sandbox);
+    };
+    Format::named(name).ok_or_else(|| {
+        let known = Format::ALL.map(Format::name).join(", ");
+        Failure::new(format!(
+            "option `--report-format` cannot be {}: not one of {known}",
+            tick(name)
+        ))
+    })
 }
 
-fn launch(run: &args::Run) -> Result<Report, Failure> {
+fn launch(run: &args::Run, streams: &Streams) -> Result<Report, Failure> {
     let mut command = settings::command(&run.setup, &run.words.words)?;
+    copies::apply(&run.copies, &mut command)?;
+    command.noise(run.output.noise);
+    streams.apply(&mut command)?;
     let child = command.spawn()?;
     // Not before: a launch that hangs can be interrupted.
     sandbox::hold_forwarded_signals()

@@ -4,21 +4,35 @@
 use super::args;
 use super::failure::Failure;
 use sandbox::Sandbox;
+use sandbox::cgroup::Home;
 use sandbox::escape::tick;
 use sandbox::policy::{Access, Context, Policy};
 use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
 
 /// The program under the policy with the options applied.
 pub fn command(setup: &args::Setup, words: &[OsString]) -> Result<sandbox::Command, Failure> {
+    let policy = policy(setup)?;
+    let home = super::cgroup::home(setup.limits.cgroup.as_deref(), &[&policy])?;
+    command_in(home.map(Arc::new), policy, setup, words)
+}
+
+/// The same under a policy that was read from these options, its groups made there.
+pub fn command_in(
+    home: Option<Arc<Home>>,
+    policy: Policy,
+    setup: &args::Setup,
+    words: &[OsString],
+) -> Result<sandbox::Command, Failure> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Failure::new("no program is named"));
     };
-    let policy = policy(setup)?;
-    let mut command = Sandbox::new(policy)?.command(program);
-    command.args(arguments).tty(setup.process.tty);
-    for fd in &setup.process.fd {
-        command.fd(*fd);
+    let mut sandbox = Sandbox::new(policy)?;
+    if let Some(home) = home {
+        sandbox = sandbox.cgroups(home);
     }
+    let mut command = sandbox.command(program);
+    command.args(arguments).tty(setup.process.tty);
     Ok(command)
 }
 
@@ -47,13 +61,16 @@ type Setter = fn(&mut Policy, &str, &Context) -> Result<(), String>;
 /// The options that may be given once.
 fn single(policy: &mut Policy, setup: &args::Setup, context: &Context) -> Result<(), Failure> {
     let (process, limits) = (&setup.process, &setup.limits);
-    let table: [(&str, &Option<String>, Setter); 11] = [
+    let table: [(&str, &Option<String>, Setter); 14] = [
         ("--cwd", &process.cwd, Policy::set_cwd),
         ("--user", &process.user, |policy, text, _| {
             policy.set_user(text)
         }),
         ("--hostname", &process.hostname, |policy, text, _| {
             policy.set_hostname(text)
+        }),
+        ("--cpus", &process.cpus, |policy, text, _| {
+            policy.set_cpus(text)
         }),
         ("--network", &setup.network.network, |policy, text, _| {
             policy.set_network(text)
@@ -72,6 +89,12 @@ fn single(policy: &mut Policy, setup: &args::Setup, context: &Context) -> Result
         }),
         ("--output", &limits.output, |policy, text, _| {
             policy.set_output(text)
+        }),
+        ("--stdout-limit", &limits.stdout_limit, |policy, text, _| {
+            policy.set_stdout(text)
+        }),
+        ("--stderr-limit", &limits.stderr_limit, |policy, text, _| {
+            policy.set_stderr(text)
         }),
         ("--file-size", &limits.file_size, |policy, text, _| {
             policy.set_file_size(text)
@@ -136,7 +159,7 @@ fn wrong(option: &str, why: &str) -> Failure {
 mod tests {
     use super::*;
     use clap::Parser;
-    use sandbox::policy::{InsidePath, Network};
+    use sandbox::policy::{Cap, Full, InsidePath, Network};
 
     fn setup(options: &[&str]) -> args::Setup {
         let words = ["sandbox"].iter().chain(options).chain(&["--", "x"]);
@@ -152,6 +175,8 @@ mod tests {
         let policy = applied(&[
             "--memory=1MiB",
             "--output=2MiB",
+            "--stdout-limit=3KiB:drain",
+            "--stderr-limit=4KiB:truncate",
             "--file-size=3MiB",
             "--cpu-time=4s",
             "--wall-time=5s",
@@ -165,7 +190,10 @@ mod tests {
         .unwrap();
         let limits = &policy.limits;
         assert_eq!(limits.memory, Some(1 << 20));
-        assert_eq!(limits.output, Some(2 << 20));
+        assert_eq!(limits.output, Some((2 << 20).into()));
+        let cap = |most, full| Some(Cap { most, full });
+        assert_eq!(limits.stdout, cap(3 << 10, Full::Drain));
+        assert_eq!(limits.stderr, cap(4 << 10, Full::Truncate));
         assert_eq!(limits.file_size, Some(3 << 20));
         assert_eq!(limits.cpu_time.unwrap().as_secs(), 4);
         assert_eq!(limits.wall_time.unwrap().as_secs(), 5);
@@ -201,6 +229,10 @@ mod tests {
     fn a_wrong_value_names_its_option() {
         for (option, value) in [
             ("--memory", "64M"),
+            ("--output", "1MiB:stop"),
+            ("--stdout-limit", "0:drain"),
+            ("--stdout-limit", "none:drain"),
+            ("--stderr-limit", ":kill"),
             ("--cpu-time", "10"),
             ("--cwd", "/a/../b"),
             ("--read", ""),

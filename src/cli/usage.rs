@@ -32,9 +32,11 @@ pub fn refuse_misplaced_subcommand(
     let explicit = before
         .and_then(|at| all.get(at))
         .is_some_and(|word| word == "--");
-    let subcommand = ["run", "pair", "batch", "plan", "audit", "check", "policy"]
-        .iter()
-        .any(|name| program == name);
+    let subcommand = [
+        "run", "pair", "batch", "plan", "audit", "check", "policy", "schema",
+    ]
+    .iter()
+    .any(|name| program == name);
     if explicit || !subcommand {
         return Ok(());
     }
@@ -67,13 +69,17 @@ fn mistake(error: &clap::Error) -> Failure {
         ErrorKind::InvalidValue if value.is_empty() => {
             Failure::new(format!("option {name} needs a value")).hint(SEE_HELP)
         }
-        ErrorKind::ValueValidation => {
-            let why = std::error::Error::source(error).map(ToString::to_string);
-            Failure::new(format!(
-                "option {name} cannot be {}: {}",
-                tick(value),
-                plain(why.unwrap_or_else(|| String::from("not a valid value")))
-            ))
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            let what = match option.starts_with('-') {
+                true => format!("option {name} cannot be {}", tick(value)),
+                false => format!("unexpected argument {}", tick(value)),
+            };
+            let known = text(ContextKind::ValidValue);
+            match (std::error::Error::source(error), known.is_empty()) {
+                (Some(why), _) => Failure::new(format!("{what}: {}", plain(why.to_string()))),
+                (None, false) => Failure::new(format!("{what}: not one of {known}")),
+                (None, true) => Failure::new(what),
+            }
         }
         ErrorKind::TooManyValues => {
             Failure::new(format!("option {name} takes no value {}", tick(value)))
@@ -133,12 +139,16 @@ mod tests {
             "option `--policy` needs a value\nhint: `sandbox --help` lists the options"
         );
         assert_eq!(
-            says(&["--fd", "2", "x"]),
-            "option `--fd` cannot be `2`: 2 is not in 3..=2147483647"
-        );
-        assert_eq!(
             says(&["--tty=yes", "x"]),
             "option `--tty` takes no value `yes`"
+        );
+        assert_eq!(
+            says(&["batch", "--jobs", "0", "x"]),
+            "option `--jobs` cannot be `0`: 0 is not in 1..=1024"
+        );
+        assert_eq!(
+            says(&["schema", "x"]),
+            "unexpected argument `x`: not one of run, pair"
         );
         assert_eq!(
             says(&["-p", "a", "-p", "b", "x"]),

@@ -62,7 +62,13 @@ impl Host {
             cwd: std::env::current_dir().unwrap_or_default(),
             exe: std::env::current_exe().ok(),
             proc_entries: Vec::new(),
-            cpus: cpus(),
+            cpus: u32::try_from(cpu_numbers().len())
+                .unwrap_or(u32::MAX)
+                .max(1),
+            cpu_numbers: match policy.process.cpus {
+                Some(_) => cpu_numbers(),
+                None => Vec::new(),
+            },
             // Asked only where it is used: the event is made for it.
             perf: (policy.limits.cpu_time.is_some() || policy.limits.memory.is_some())
                 && crate::sys::perf::available(),
@@ -91,15 +97,15 @@ fn core_scheduling() -> bool {
 
 /// Processors this process may run on. Not `available_parallelism`: that reads
 /// the cgroup files of the host, which the program will not see.
-fn cpus() -> u32 {
+fn cpu_numbers() -> Vec<u32> {
     let this = nix::unistd::Pid::from_raw(0);
     let Ok(set) = nix::sched::sched_getaffinity(this) else {
-        return 1;
+        return Vec::new();
     };
-    let count = (0..nix::sched::CpuSet::count())
+    (0..nix::sched::CpuSet::count())
         .filter(|cpu| set.is_set(*cpu) == Ok(true))
-        .count();
-    u32::try_from(count).unwrap_or(u32::MAX)
+        .filter_map(|cpu| u32::try_from(cpu).ok())
+        .collect()
 }
 
 /// Files are read here for uid 0 only.

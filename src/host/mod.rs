@@ -52,6 +52,9 @@ pub struct Host {
     pub proc_entries: Vec<String>,
     /// Processors this process may run on.
     pub cpus: u32,
+    /// Their numbers, asked only where the policy names some.
+    #[serde(default)]
+    pub cpu_numbers: Vec<u32>,
     /// A perf event may count a task's processor time (perf_event_open(2)).
     #[serde(default)]
     pub perf: bool,

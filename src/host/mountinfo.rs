@@ -2,9 +2,8 @@
 //!
 //! It does not say what lies on them, or what follows from it.
 
-use std::ffi::{OsStr, OsString};
+use crate::mountinfo::lines;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 /// A mount point, and the file system type where it shows the kernel.
@@ -51,46 +50,12 @@ pub(crate) fn mount_points() -> Vec<PathBuf> {
 
 /// Every mount in the text of mountinfo; lines that are none are left out.
 pub fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
-    bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| {
-            let mut fields = line.split(|byte| *byte == b' ');
-            let at = unescape(fields.nth(4)?);
-            fields.find(|field| *field == b"-")?;
-            let kind = fields.next()?;
-            let special = KERNEL_FS.iter().find(|known| known.as_bytes() == kind);
-            Some((at, special.copied()))
+    lines(bytes)
+        .map(|line| {
+            let special = KERNEL_FS.iter().find(|known| known.as_bytes() == line.kind);
+            (line.at, special.copied())
         })
         .collect()
-}
-
-/// Space, tab, newline and backslash stand as `\ooo` in mountinfo.
-fn unescape(field: &[u8]) -> PathBuf {
-    if !field.contains(&b'\\') {
-        return PathBuf::from(OsStr::from_bytes(field));
-    }
-    let mut plain = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, tail)) = rest.split_first() {
-        let octal = match (byte, tail) {
-            // Not `from_str_radix`, which takes a sign.
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..]) => {
-                Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))
-            }
-            _ => None,
-        };
-        match octal {
-            Some(value) => {
-                plain.push(value);
-                rest = &tail[3..];
-            }
-            None => {
-                plain.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    PathBuf::from(OsString::from_vec(plain))
 }
 
 #[cfg(test)]
@@ -107,23 +72,5 @@ mod tests {
                 (PathBuf::from("/x"), None),
             ]
         );
-    }
-
-    #[test]
-    fn only_three_octal_digits_are_an_escape() {
-        let at = |field: &str| {
-            let line = format!("36 35 0:5 / {field} rw - proc proc rw\n");
-            parse_mountinfo(line.as_bytes())[0].0.clone()
-        };
-        for (field, path) in [
-            ("/\\134", "/\\"),
-            ("/\\377", "/\u{fffd}"),
-            ("/\\+12", "/\\+12"),
-            ("/\\477", "/\\477"),
-            ("/\\08a", "/\\08a"),
-            ("/\\01", "/\\01"),
-        ] {
-            assert_eq!(at(field).to_string_lossy(), path, "{field}");
-        }
     }
 }

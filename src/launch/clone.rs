@@ -5,7 +5,7 @@
 
 use super::image::Image;
 use crate::sys::{Errno, clone, process};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// A new process that nobody relies on yet: dropped, it is killed and waited for.
 pub(super) struct Born(Option<(libc::pid_t, OwnedFd)>);
@@ -31,14 +31,18 @@ impl Drop for Born {
     }
 }
 
-/// Clones the process that isolates itself and becomes the sandbox's pid 1, with
-/// signals blocked around it: the child starts with every signal blocked, and no
-/// handler of the caller runs in it.
-pub(super) fn launcher(image: &Image, flags: libc::c_int) -> Result<Born, Errno> {
+/// Clones the process that isolates itself and becomes the sandbox's pid 1, in the
+/// control group given, with signals blocked around it: the child starts with every
+/// signal blocked, and no handler of the caller runs in it.
+pub(super) fn launcher(
+    image: &Image,
+    flags: libc::c_int,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Born, Errno> {
     let before = process::set_signal_mask(u64::MAX)?;
     // SAFETY: the child goes straight to `child::main`, which keeps to child-safe
     // calls and never returns.
-    let side = unsafe { clone::clone_with_pidfd(flags) };
+    let side = unsafe { clone::clone_into(flags, cgroup) };
     if let Ok(clone::Side::Child) = side {
         crate::child::main(image);
     }

@@ -52,7 +52,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
     match (step, item) {
         (_, child::ITEM_UNSAID) => ("write", "1.0"),
         (Step::Sanitize, 0) => ("close_range", "5.9"),
-        (Step::Sanitize, _) => ("rt_sigaction and umask", "2.2"),
+        (Step::Sanitize, _) => ("rt_sigaction, umask and dup2", "2.2"),
         (Step::Ids, 1) => ("setresuid and setresgid", "2.2"),
         (Step::Ids, 3) => ("unshare with CLONE_NEWTIME", "5.6"),
         (Step::Ids, 7) => ("setns with CLONE_NEWTIME", "5.6"),
@@ -69,6 +69,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
         (Step::Payload, 3) => ("keyctl", "2.6"),
         (Step::Payload, 8) => ("signalfd4", "2.6.27"),
         (Step::Payload, 10) => ("umask", "2.0"),
+        (Step::Payload, item) if item >= child::ITEM_PLACE => ("openat2 and sendmsg", "5.6"),
         (Step::Limits, item) if item < child::ITEM_MDWE => ("prlimit64", "2.6.36"),
         (Step::Caps, _) => (
             "capset, and prctl for securebits and capability sets",
@@ -206,7 +207,8 @@ fn sanitize(item: usize) -> &'static str {
     match item {
         0 => "cannot close inherited descriptors",
         1 => "cannot reset what signals do",
-        _ => "cannot set the umask",
+        2 => "cannot set the umask",
+        _ => "cannot give a descriptor its number",
     }
 }
 
@@ -218,6 +220,7 @@ fn ids(item: usize) -> What {
         3 => "cannot create the time namespace (Linux 5.6, CONFIG_TIME_NS)",
         4 | 5 => "cannot set the offsets of the time namespace",
         8 => "cannot ask to be ended with the parent",
+        9 => "cannot make a cgroup namespace of its own",
         _ => "cannot enter the time namespace",
     };
     (what.to_owned(), None)
@@ -283,7 +286,16 @@ fn net(item: usize, plan: &Plan) -> What {
 }
 
 fn payload(item: usize, plan: &Plan) -> What {
+    if let Some(position) = item.checked_sub(child::ITEM_PLACE) {
+        let root = plan.copies.roots.get(position).map(tick);
+        let root = root.unwrap_or_default();
+        return (format!("cannot give out {root} to copy files"), None);
+    }
     match item {
+        child::ITEM_COPIED => (
+            String::from("the parent went away before the files were copied in"),
+            None,
+        ),
         0 => (String::from("cannot become undumpable"), None),
         1 => (String::from("cannot start the program's process"), None),
         2 => (String::from("cannot start a new session"), None),
@@ -329,6 +341,8 @@ fn limits(item: usize, plan: &Plan) -> What {
         None if item == child::ITEM_MDWE => {
             String::from("cannot deny memory that is writable and executable")
         }
+        None if item == child::ITEM_CPUS => String::from("cannot bind it to its processors"),
+        None if item == child::ITEM_ASLR => String::from("cannot fix its addresses"),
         None if item == child::ITEM_CORE_SCHEDULING => {
             String::from("cannot take a core of its own")
         }
@@ -472,11 +486,19 @@ fn kept_groups(own: u32) -> String {
     }
 }
 
+/// The group, in its words, where there is one.
+pub(super) fn cgroup_layer(group: Option<String>) -> Layer {
+    let namespace_only = || String::from("a namespace of its own; no group, no controller");
+    Layer {
+        step: Step::Cgroup.name(),
+        detail: group.unwrap_or_else(namespace_only),
+    }
+}
+
 /// A confirmed step in words.
 pub(super) fn layer(step: Step, item: u32, plan: &Plan) -> Layer {
     let detail = match step {
         Step::Sanitize => String::from("signals blocked, descriptors closed but those named"),
-        Step::Cgroup => String::from("namespace only; no controller is used"),
         Step::Mounts => format!("{item} operations on a root of its own"),
         Step::Root => String::from("old root detached, new root read-only"),
         Step::Net => match plan.network {
@@ -497,7 +519,7 @@ pub(super) fn layer(step: Step, item: u32, plan: &Plan) -> Layer {
         Step::Verify => format!("{} answers as planned", child::QUESTIONS.len()),
         Step::Seccomp => format!("{item} instructions"),
         Step::Exec => String::from("executed"),
-        Step::Ids => String::new(),
+        Step::Cgroup | Step::Ids => String::new(),
     };
     Layer {
         step: step.name(),

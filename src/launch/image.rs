@@ -4,15 +4,16 @@
 //! It adds nothing to the plan. The child reads it and owns none of it.
 
 use crate::plan::{Attributes, CpuBy, MemoryBy, Op, Plan, ProcessesBy, Rlimit};
+use crate::policy::units::nanoseconds;
 use crate::sys::clone::Stack;
 use crate::sys::process::ExecList;
+use nix::sched::CpuSet;
 use seccompiler::sock_filter;
 use std::ffi::{CString, OsStr};
 use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicU64};
-use std::time::Duration;
 
 /// The child knows these types of the plan, and no other.
 pub(crate) use crate::plan::{Identity, MountAttributes};
@@ -46,14 +47,21 @@ pub(crate) struct Image {
     pub(crate) terminal: Option<libc::winsize>,
     /// Descriptors that become 0, 1 and 2 (all of them 3 or higher).
     pub(crate) stdio: [RawFd; 3],
-    /// Descriptors that survive exec under their own number.
+    /// Descriptors that have another number inside: from, to. In an order in which
+    /// none is moved onto another that is still to be moved.
+    pub(crate) renumber: Vec<(RawFd, RawFd)>,
+    /// Descriptors that survive exec, by their number inside.
     pub(crate) keep: Vec<RawFd>,
+    /// Directories that the parent copies files beneath.
+    pub(crate) roots: Vec<CString>,
     /// Working directory inside.
     pub(crate) cwd: CString,
     /// Resource limits.
     pub(crate) rlimits: Vec<Rlimit>,
     /// Process attributes.
     pub(crate) attributes: Attributes,
+    /// The processors to run on, where they are named.
+    pub(crate) cpus: Option<CpuSet>,
     /// The Landlock domain.
     pub(crate) landlock: Option<LandlockImage>,
     /// The system call filter.
@@ -62,6 +70,8 @@ pub(crate) struct Image {
     pub(crate) listening: Option<Vec<sock_filter>>,
     /// Wall-time limit, nanoseconds.
     pub(crate) wall_time_ns: Option<u64>,
+    /// `memory.current` of the run's cgroup, where the controller keeps its limit.
+    pub(crate) memory_current: Option<RawFd>,
     /// What pid 1 watches.
     pub(crate) watch: Watch,
     /// What the child opens by itself for pid 1 to keep.
@@ -94,7 +104,7 @@ pub(crate) struct Watch {
     pub(crate) memory: Option<u64>,
     /// Writable file systems in memory.
     pub(crate) tmpfs: Vec<CString>,
-    /// Their devices, once they are mounted.
+    /// Their devices, once they were looked up: hardly any run needs them.
     pub(crate) tmpfs_devices: Vec<AtomicU64>,
 }
 
@@ -104,6 +114,9 @@ pub(crate) struct Found {
     pub(crate) procfs: AtomicI32,
     pub(crate) perf: AtomicI32,
     pub(crate) listener: AtomicI32,
+    /// CLOCK_MONOTONIC just before exec, nanoseconds; no descriptor, but found in the
+    /// same way. pid 1 itself may get to run much later.
+    pub(crate) began: AtomicU64,
 }
 
 /// The Landlock domain, ready to be put in force.
@@ -185,8 +198,13 @@ pub(crate) struct Descriptors {
     pub(crate) control: RawFd,
     pub(crate) parent: RawFd,
     pub(crate) stdio: [RawFd; 3],
+    /// What the plan's descriptors are here: in the same order, none below its number
+    /// inside.
     pub(crate) keep: Vec<RawFd>,
     pub(crate) ruleset: Option<RawFd>,
+    /// Of the run's control group.
+    pub(crate) cpu_stat: Option<RawFd>,
+    pub(crate) memory_current: Option<RawFd>,
     /// Detached trees by position in the plan's operations.
     pub(crate) trees: Vec<(usize, RawFd)>,
 }
@@ -253,19 +271,29 @@ impl Image {
             hostname: plan.hostname.clone().into_bytes(),
             terminal,
             stdio: fds.stdio,
-            keep: fds.keep.clone(),
+            renumber: renumber(&fds.keep, &plan.descriptors),
+            keep: plan.descriptors.clone(),
+            roots: plan
+                .copies
+                .roots
+                .iter()
+                .map(c_string)
+                .collect::<Result<Vec<_>, _>>()?,
             cwd: c_string(&plan.cwd)?,
             rlimits: plan.limits.rlimits.clone(),
             attributes: plan.attributes,
+            cpus: cpu_set(&plan.cpus),
             landlock,
             filter: plan.seccomp.program.clone(),
             listening: plan.seccomp.listening.clone(),
             wall_time_ns: plan.limits.wall_time.map(nanoseconds),
-            watch: watch(plan)?,
+            watch: watch(plan, fds.cpu_stat)?,
+            memory_current: fds.memory_current,
             found: Found {
                 procfs: AtomicI32::new(-1),
                 perf: AtomicI32::new(-1),
                 listener: AtomicI32::new(-1),
+                began: AtomicU64::new(0),
             },
             candidates: plan
                 .program
@@ -280,8 +308,17 @@ impl Image {
     }
 }
 
+fn cpu_set(cpus: &[u32]) -> Option<CpuSet> {
+    let mut set = CpuSet::new();
+    for cpu in cpus {
+        // The plan has none that the kernel did not name in such a set.
+        let _ = set.set(*cpu as usize);
+    }
+    (!cpus.is_empty()).then_some(set)
+}
+
 /// What follows from the limits for pid 1.
-fn watch(plan: &Plan) -> Result<Watch, String> {
+fn watch(plan: &Plan, cpu_stat: Option<RawFd>) -> Result<Watch, String> {
     let limits = &plan.limits;
     let memory = match limits.memory {
         Some((bytes, MemoryBy::Polled)) => Some(bytes),
@@ -303,7 +340,7 @@ fn watch(plan: &Plan) -> Result<Watch, String> {
         procfs: memory.is_some() || counted || matches!(cpu, Some(CpuBy::Perf | CpuBy::Seen)),
         // Where memory is watched it also tells when nothing can have grown.
         perf: limits.cpu_by == CpuBy::Perf && (cpu.is_some() || memory.is_some()),
-        cpu_stat: None,
+        cpu_stat,
         cpu_limit_ns: limits.cpu_time.map(nanoseconds),
         cpus: limits.cpus,
         tick_ns: crate::sys::process::tick_ns(),
@@ -311,10 +348,6 @@ fn watch(plan: &Plan) -> Result<Watch, String> {
         tmpfs_devices: tmpfs.iter().map(|_| AtomicU64::new(0)).collect(),
         tmpfs,
     })
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn c_string(text: impl AsRef<OsStr>) -> Result<CString, String> {
@@ -412,6 +445,13 @@ fn time_offsets() -> (CString, u64) {
     (text, monotonic.unsigned_abs() * 1_000_000_000)
 }
 
+/// What stands at one number here and at another inside. Both lists ascend, and none
+/// is moved up, so nothing is moved onto what comes later.
+fn renumber(here: &[RawFd], inside: &[RawFd]) -> Vec<(RawFd, RawFd)> {
+    let pairs = here.iter().copied().zip(inside.iter().copied());
+    pairs.filter(|(from, to)| from != to).collect()
+}
+
 /// The descriptor ranges between what the child keeps.
 fn gaps(fds: &Descriptors) -> Vec<(u32, u32)> {
     let mut kept: Vec<u32> = [fds.status, fds.control, fds.parent]
@@ -419,6 +459,8 @@ fn gaps(fds: &Descriptors) -> Vec<(u32, u32)> {
         .chain(&fds.stdio)
         .chain(&fds.keep)
         .chain(&fds.ruleset)
+        .chain(&fds.cpu_stat)
+        .chain(&fds.memory_current)
         .chain(fds.trees.iter().map(|(_, fd)| fd))
         .map(|fd| *fd as u32)
         .collect();
@@ -449,9 +491,16 @@ mod tests {
             stdio: [6, 7, 7],
             keep: vec![3],
             ruleset: Some(10),
+            cpu_stat: None,
+            memory_current: None,
             trees: vec![(0, 12)],
         };
         assert_eq!(gaps(&fds), [(0, 2), (4, 4), (8, 8), (13, u32::MAX)]);
+    }
+
+    #[test]
+    fn what_has_its_number_is_not_moved() {
+        assert_eq!(renumber(&[4, 5, 9], &[3, 5, 7]), [(4, 3), (9, 7)]);
     }
 
     #[test]

@@ -7,9 +7,12 @@
 pub(crate) mod image;
 mod as_root;
 mod clone;
+pub(crate) mod group;
 pub(crate) mod explain;
+pub(crate) mod files;
 pub(crate) mod progress;
 
+use crate::cgroup::Home;
 use crate::plan::{Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
@@ -17,6 +20,8 @@ use crate::step::Step;
 use crate::sys::clone::own_pidfd;
 use crate::sys::{Errno, fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame};
+use files::{Arrival, Held};
+use group::Group;
 use image::{Descriptors, Image};
 use progress::Progress;
 use std::ffi::CString;
@@ -32,6 +37,10 @@ pub(crate) struct Request<'a> {
     pub(crate) keep: Vec<RawFd>,
     /// A pty of its own, with this initial size.
     pub(crate) terminal: Option<libc::winsize>,
+    /// Where control groups can be made.
+    pub(crate) home: Option<&'a Home>,
+    /// What is copied in before the start.
+    pub(crate) arrivals: &'a [Arrival<'a>],
 }
 
 /// A program that runs, every layer in force.
@@ -50,8 +59,12 @@ pub(crate) struct Launched {
     pub(crate) layers: Vec<Layer>,
     /// The pty's other end.
     pub(crate) master: Option<OwnedFd>,
+    /// The run's own control group.
+    pub(crate) group: Option<Group>,
+    /// What files are copied out through.
+    pub(crate) held: Option<Held>,
     /// The host id of a run by root, taken until everything inside is gone.
-    pub(crate) _host_id: Option<as_root::Identity>,
+    pub(crate) host_id: Option<as_root::Identity>,
 }
 
 /// What the parent holds while the child prepares.
@@ -81,6 +94,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         None => Vec::new(),
         Some(identity) => identity.clone_trees(plan)?,
     };
+    let mut group = Group::make(request.home, plan)?;
     let mut keep = request.keep.clone();
     keep.sort_unstable();
     keep.dedup();
@@ -93,6 +107,8 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
             stdio: request.stdio,
             keep,
             ruleset: ruleset.as_ref().map(AsRawFd::as_raw_fd),
+            cpu_stat: group.as_ref().map(Group::cpu_stat),
+            memory_current: group.as_ref().and_then(Group::current),
             trees: trees
                 .iter()
                 .map(|(position, tree)| (*position, tree.as_raw_fd()))
@@ -106,10 +122,11 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
             crate::escape::tick(text)
         ))
     })?;
-    let flags = namespaces(plan.network);
+    let flags = namespaces(plan.network, group.is_some());
     let born = match &identity {
-        None => clone::launcher(&image, flags),
-        Some(identity) => identity.during(|| clone::launcher(&image, flags)),
+        None => clone::launcher(&image, flags, group.as_ref().map(Group::fd)),
+        // With other ids it may not be put into a group of ours.
+        Some(identity) => identity.during(|| clone::launcher(&image, flags, None)),
     }
     .map_err(|errno| explain::namespaces(errno, plan))?;
     // Copies here would keep the child's ends open after it is gone.
@@ -120,30 +137,39 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         status,
     };
     // On an error `born` is dropped: nothing may go on half prepared.
-    let (started_ns, layers, master) = accompany(&birth, plan, identity.as_ref())?;
+    if let (Some(group), Some(_)) = (&group, &identity) {
+        group.adopt(birth.born.pid())?;
+    }
+    let confirmed = accompany(&birth, request, identity.as_ref(), group.as_mut())?;
     let gone = || Refusal::new("the new process is gone");
     let (pid, pidfd) = birth.born.keep().ok_or_else(gone)?;
     Ok(Launched {
         pid,
         pidfd,
         control: birth.control,
-        started_ns,
+        started_ns: confirmed.started_ns,
         clock_behind_ns: image.clock_behind_ns,
-        layers,
-        master,
-        _host_id: identity,
+        layers: confirmed.layers,
+        master: confirmed.master,
+        held: confirmed.held,
+        group,
+        host_id: identity,
     })
 }
 
 /// Every namespace at once; the time namespace is entered later, by the program's
 /// own process, because its offsets come first.
-fn namespaces(network: Network) -> libc::c_int {
+fn namespaces(network: Network, own_group: bool) -> libc::c_int {
     let mut flags = libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWPID
         | libc::CLONE_NEWIPC
-        | libc::CLONE_NEWUTS
-        | libc::CLONE_NEWCGROUP;
+        | libc::CLONE_NEWUTS;
+    // Its root would be this process's group; in a group of its own the child makes
+    // the namespace itself.
+    if !own_group {
+        flags |= libc::CLONE_NEWCGROUP;
+    }
     if network != Network::Host {
         flags |= libc::CLONE_NEWNET;
     }
@@ -174,14 +200,22 @@ fn make_ruleset(request: &Request<'_>) -> Result<Option<OwnedFd>, Refusal> {
     Ok(Some(ruleset))
 }
 
-type Confirmed = (u64, Vec<Layer>, Option<OwnedFd>);
+/// What a launch has come to at exec.
+struct Confirmed {
+    started_ns: u64,
+    layers: Vec<Layer>,
+    master: Option<OwnedFd>,
+    held: Option<Held>,
+}
 
 /// From the clone to exec: maps, go, and every frame until end of file.
 fn accompany(
     birth: &Birth,
-    plan: &Plan,
+    request: &Request<'_>,
     identity: Option<&as_root::Identity>,
+    mut group: Option<&mut Group>,
 ) -> Result<Confirmed, Refusal> {
+    let plan = request.plan;
     write_maps(birth.born.pid(), plan, identity)
         .and_then(|()| {
             socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
@@ -190,10 +224,11 @@ fn accompany(
         .map_err(|refusal| last_words(birth, plan).unwrap_or(refusal))?;
     let mut layers = vec![
         explain::layer(Step::Sanitize, 0, plan),
-        explain::layer(Step::Cgroup, 0, plan),
+        explain::cgroup_layer(group.as_ref().map(|group| group.words())),
         explain::ids_layer(plan, identity.map(as_root::Identity::uid)),
     ];
     let mut progress = Progress::new(plan);
+    let mut held = None;
     loop {
         let mut buffer = [0; FRAME_BYTES + 1];
         let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, true)
@@ -201,13 +236,52 @@ fn accompany(
         if bytes == 0 {
             break;
         }
-        layers.push(progress.hear(buffer.get(..bytes).unwrap_or_default())?);
+        let message = buffer.get(..bytes).unwrap_or_default();
+        layers.push(progress.hear(message)?);
+        match (Frame::decode(message), group.as_deref_mut()) {
+            (Some(Frame::Done { step, .. }), _)
+                if step == Step::Caps && !plan.copies.roots.is_empty() =>
+            {
+                held = Some(copy_in(birth, request, identity)?);
+            }
+            (
+                Some(Frame::Done {
+                    step: Step::Verify,
+                    item,
+                }),
+                Some(group),
+            ) => {
+                group.begin(item)?;
+            }
+            _ => {}
+        }
     }
     let executed = progress.end()?;
     let started_ns = process::monotonic_ns();
     layers.push(executed);
     let master = receive_master(birth, plan)?;
-    Ok((started_ns, layers, master))
+    Ok(Confirmed {
+        started_ns,
+        layers,
+        master,
+        held,
+    })
+}
+
+/// Files in, while pid 1 waits for the word to go on.
+fn copy_in(
+    birth: &Birth,
+    request: &Request<'_>,
+    identity: Option<&as_root::Identity>,
+) -> Result<Held, Refusal> {
+    let (plan, pid) = (request.plan, birth.born.pid());
+    files::bring_in(pid, &birth.control, plan, request.arrivals, identity)
+        .and_then(|held| {
+            socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
+                .map_err(explain::parent("speak to the new process"))?;
+            Ok(held)
+        })
+        .map_err(|refusal| last_words(birth, plan).unwrap_or(refusal))
 }
 
 /// Why the new process ended before its ids were mapped, when it did and said so:

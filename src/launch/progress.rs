@@ -101,6 +101,7 @@ mod tests {
             program: "x".into(),
             args: Vec::new(),
             tty: false,
+            descriptors: Vec::new(),
         };
         Plan::resolve(&policy, &host, &invocation).unwrap()
     }

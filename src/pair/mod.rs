@@ -20,6 +20,11 @@ use std::fs::File;
 use std::io::PipeReader;
 use std::os::fd::OwnedFd;
 
+/// The JSON Schema (draft 2020-12) of the record, complete or not: `schema/` of the
+/// repository, and what `sandbox schema pair` prints. It refers to
+/// [`crate::report::SCHEMA`].
+pub const SCHEMA: &str = include_str!("../../schema/pair.schema.json");
+
 /// Two programs, and how they are joined.
 ///
 /// ```no_run
@@ -54,7 +59,8 @@ pub enum EndWith {
 
 impl Pair {
     /// Joins two programs. Whatever was said of their standard input and output counts
-    /// no more; standard error is as was said.
+    /// no more; standard error and other descriptors are as was said, but none of them can
+    /// be kept in memory.
     pub fn new(solution: Command, interactor: Command) -> Pair {
         Pair {
             solution,
@@ -109,6 +115,11 @@ fn joint() -> Result<(Lane, OwnedFd, OwnedFd), Error> {
 }
 
 fn start(command: &mut Command, input: OwnedFd, output: OwnedFd) -> Result<crate::Child, Error> {
+    if command.keeps_in_memory() {
+        return Err(refuse(
+            "what a program of a pair writes cannot be kept in memory".to_owned(),
+        ));
+    }
     let started = command
         .stdin(Stdio::Fd(input))
         .stdout(Stdio::Fd(output))

@@ -10,8 +10,10 @@ use super::transcript::{Speaker, Transcript};
 use super::{EndWith, refuse};
 use crate::report::KilledBy;
 use crate::supervise::{Lost, Signals, Wanted, is_ready, polled};
+use crate::sys::sigpipe::Quiet;
 use crate::sys::{Errno, process};
 use crate::{Child, Error};
+use std::fs::File;
 
 /// Two running sandboxes, joined. Dropping it kills everything in both.
 pub struct Playing {
@@ -47,6 +49,20 @@ impl Playing {
             .map_err(|errno| refuse(format!("cannot kill the sandboxes: {}", errno.desc())))
     }
 
+    /// The reading ends of what each program writes on standard error, where that was asked
+    /// to be piped ([`crate::Stdio::Piped`]). Nobody else empties them: a program that
+    /// fills its pipe waits.
+    pub fn take_stderr(&mut self) -> Sides<Option<File>> {
+        let Sides {
+            solution,
+            interactor,
+        } = &mut self.sides;
+        Sides {
+            solution: solution.stderr.take(),
+            interactor: interactor.stderr.take(),
+        }
+    }
+
     /// Sends a signal to both programs, as [`Child::signal`].
     pub fn signal(&self, number: i32) -> Result<(), Error> {
         self.sides.interactor.signal(number)?;
@@ -69,7 +85,10 @@ impl Playing {
     }
 
     fn watch(mut self, signals: Option<Signals>) -> Result<PairReport, Error> {
-        let watched = self.play(signals.as_ref());
+        let watched = match Quiet::begin() {
+            Ok(_quiet) => self.play(signals.as_ref()),
+            Err(errno) => Err(errno.into()),
+        };
         if watched.is_err() {
             // Unwatched is unlimited: end it.
             let _ = self.end_all(KilledBy::Internal);

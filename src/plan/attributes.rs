@@ -5,7 +5,7 @@
 
 use super::{Attributes, Refusal};
 use crate::host::Host;
-use crate::policy::{Policy, Weaken};
+use crate::policy::{Policy, Syscalls, Weaken};
 use nix::errno::Errno;
 
 /// PR_SPEC_* of prctl(2).
@@ -51,8 +51,36 @@ pub(super) fn resolve(
         mdwe: process.mdwe,
         speculation,
         core_scheduling: process.core_scheduling,
+        aslr: process.aslr,
     };
     Ok((attributes, weakened))
+}
+
+/// The processors to bind to, all of which the caller may run on.
+pub(super) fn cpus(policy: &Policy, host: &Host) -> Result<Vec<u32>, Refusal> {
+    let wanted = policy.process.cpus.clone().unwrap_or_default();
+    match wanted.iter().find(|cpu| !host.cpu_numbers.contains(cpu)) {
+        None => Ok(wanted),
+        Some(cpu) => Err(Refusal::new(format!(
+            "this process may not run on processor {cpu} (process.cpus), so nor may the program"
+        ))
+        .hint("`taskset -pc $$` lists those it may run on")),
+    }
+}
+
+/// How many processors the program can use at the same time.
+pub(super) fn parallel(policy: &Policy, host: &Host) -> u32 {
+    let named = policy.process.cpus.as_ref();
+    named.map_or(host.cpus.max(1), |cpus| cpus.len() as u32)
+}
+
+/// The policy's system calls; who is bound to processors may not unbind itself.
+pub(super) fn syscalls(policy: &Policy) -> Syscalls {
+    let mut syscalls = policy.syscalls.clone();
+    if policy.process.cpus.is_some() {
+        syscalls.deny.push(String::from("sched_setaffinity"));
+    }
+    syscalls
 }
 
 /// Does the policy accept a machine without such a control? Only the kernel's own

@@ -3,7 +3,8 @@
 //! Memory, processes and processor time are of the whole sandbox. The kernel keeps
 //! them where there is a cgroup with the controllers; where not, the next best thing
 //! does, unless the policy accepts nothing but the kernel. File size, descriptors
-//! and stack are of each process (`setrlimit(2)`), output is the relay's.
+//! and stack are of each process (`setrlimit(2)`), what is written on the standard
+//! streams is the relay's.
 
 use super::{CpuBy, Limits, MemoryBy, ProcessesBy, Refusal, Rlimit};
 use crate::host::{Host, resource};
@@ -20,16 +21,16 @@ const LOCKED: u64 = 8 << 20;
 const QUEUED: u64 = 819_200;
 
 /// Private writable memory that one process may map where pid 1 watches what is
-/// used: room for what run-times reserve and never touch, an end for what grows
-/// faster than anybody looks.
+/// used: room for what run-times reserve and never touch (a stack for every thread,
+/// heaps), an end for what has no sense.
 fn runaway(bytes: u64) -> u64 {
-    const LEAST: u64 = 1 << 30;
+    const LEAST: u64 = 8 << 30;
     bytes.saturating_mul(4).saturating_add(LEAST)
 }
 
 /// The limits in the form they are put in force. A caller whose own hard limit is
 /// lower keeps it: the smaller bound holds both promises.
-pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Refusal> {
+pub(super) fn resolve(limits: &policy::Limits, host: &Host, cpus: u32) -> Result<Limits, Refusal> {
     let memory_by = match host.cgroup {
         Some(cgroup) if cgroup.memory => MemoryBy::Controller,
         _ => MemoryBy::Polled,
@@ -112,9 +113,11 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Re
         processes: limits.processes.map(|count| (count, processes_by)),
         cpu_time: limits.cpu_time,
         cpu_by,
-        cpus: host.cpus.max(1),
+        cpus,
         wall_time: limits.wall_time,
         output: limits.output,
+        stdout: limits.stdout,
+        stderr: limits.stderr,
     })
 }
 
@@ -130,6 +133,11 @@ fn not_by_the_kernel(limit: &str, why: &str, hint: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn resolve(limits: &policy::Limits, host: &Host) -> Result<Limits, Refusal> {
+        super::resolve(limits, host, 2)
+    }
+
     use crate::host::Cgroup;
     use std::time::Duration;
 
@@ -193,7 +201,7 @@ mod tests {
         assert_eq!(rlimit(&plan, "nproc"), Some((8, 8)));
         assert_eq!(
             rlimit(&plan, "data"),
-            Some(((4 << 20) + (1 << 30), (4 << 20) + (1 << 30)))
+            Some(((4 << 20) + (8 << 30), (4 << 20) + (8 << 30)))
         );
         let perf = Host {
             perf: true,

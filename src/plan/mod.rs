@@ -11,10 +11,14 @@ mod env;
 mod ids;
 mod limits;
 mod text;
+mod transfers;
+
+pub use transfers::{Copies, Place};
 
 use crate::host::Host;
-use crate::policy::{Network, Policy, Weaken};
+use crate::policy::{Cap, Network, Policy, Weaken};
 use std::ffi::OsString;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +41,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Process attributes.
     pub attributes: Attributes,
+    /// The processors it is bound to (sched_setaffinity(2)); empty is no bond.
+    pub cpus: Vec<u32>,
     /// The Landlock domain; `None` only under `weaken.no-landlock`.
     pub landlock: Option<Landlock>,
     /// The system call filter.
@@ -45,10 +51,14 @@ pub struct Plan {
     pub host_program: Option<PathBuf>,
     /// The program gets a pty of its own.
     pub tty: bool,
+    /// Descriptors that it gets besides 0, 1 and 2, in ascending order.
+    pub descriptors: Vec<RawFd>,
     /// What is executed.
     pub program: Program,
     /// Weakenings that took effect, with the author's reason.
     pub weakened: Vec<(Weaken, String)>,
+    /// Files that are copied in and out; none unless [`Plan::with_copies`] was asked.
+    pub copies: Copies,
 }
 
 impl Plan {
@@ -90,18 +100,25 @@ impl Plan {
             hostname: policy.process.hostname.clone(),
             cwd,
             env,
-            limits: limits::resolve(&policy.limits, host)?,
+            limits: limits::resolve(&policy.limits, host, attributes::parallel(policy, host))?,
             attributes,
+            cpus: attributes::cpus(policy, host)?,
             landlock,
-            seccomp: seccomp::resolve(&policy.syscalls, policy.network, invocation.tty)?,
+            seccomp: seccomp::resolve(
+                &attributes::syscalls(policy),
+                policy.network,
+                invocation.tty,
+            )?,
             host_program: by_path.then(|| host.cwd.join(&invocation.program)),
             tty: invocation.tty,
+            descriptors: invocation.descriptors.clone(),
             program: Program {
                 name: invocation.program.clone(),
                 args: invocation.args.clone(),
                 candidates,
             },
             weakened,
+            copies: Copies::default(),
         })
     }
 }
@@ -170,6 +187,8 @@ pub struct Invocation {
     pub args: Vec<OsString>,
     /// A pty of its own.
     pub tty: bool,
+    /// Descriptors besides 0, 1 and 2, in ascending order.
+    pub descriptors: Vec<RawFd>,
 }
 
 /// The single id map.
@@ -365,8 +384,12 @@ pub struct Limits {
     pub cpus: u32,
     /// Kill everything this long after exec.
     pub wall_time: Option<Duration>,
-    /// Kill everything when the program has written more than this, bytes.
-    pub output: Option<u64>,
+    /// Of standard output and error together, what their own limits let pass.
+    pub output: Option<Cap>,
+    /// Of standard output, or of a terminal of its own.
+    pub stdout: Option<Cap>,
+    /// Of standard error.
+    pub stderr: Option<Cap>,
 }
 
 /// What keeps the memory limit.
@@ -451,6 +474,8 @@ pub struct Attributes {
     pub speculation: [bool; 2],
     /// PR_SCHED_CORE_CREATE.
     pub core_scheduling: bool,
+    /// ADDR_NO_RANDOMIZE is not set (personality(2)).
+    pub aslr: bool,
 }
 
 /// The Landlock domain.

@@ -7,7 +7,7 @@
 
 use super::{Limits, MountAttributes, Mounts, Op, Outside, Plan, Rlimit};
 use crate::escape::{plain, quote, tick};
-use crate::policy::Network;
+use crate::policy::{Full, Network};
 use crate::step::{By, Step};
 use std::ffi::OsStr;
 use std::fmt::{Display, Formatter, Result};
@@ -54,7 +54,8 @@ impl Display for Plan {
         self.landlock(f)?;
         self.seccomp(f)?;
         self.exec(f)?;
-        self.weakened(f)
+        self.weakened(f)?;
+        self.copies.write(f)
     }
 }
 
@@ -117,7 +118,14 @@ impl Plan {
             f,
             "  core-scheduling: {}",
             on(self.attributes.core_scheduling)
-        )
+        )?;
+        let addresses = on(self.attributes.aslr);
+        writeln!(f, "  address randomisation: {addresses}")?;
+        let cpus: Vec<String> = self.cpus.iter().map(u32::to_string).collect();
+        match cpus.is_empty() {
+            true => writeln!(f, "  processors: any"),
+            false => writeln!(f, "  processors: {}", cpus.join(",")),
+        }
     }
 
     fn landlock(&self, f: &mut Formatter<'_>) -> Result {
@@ -160,6 +168,9 @@ impl Plan {
             writeln!(f, "  try {}", tick(candidate))?;
         }
         writeln!(f, "  cwd: {}", tick(&self.cwd))?;
+        for number in &self.descriptors {
+            writeln!(f, "  descriptor {number}: passed on")?;
+        }
         for (name, value) in &self.env {
             writeln!(f, "  env {}={}", plain(name), quote(value))?;
         }
@@ -321,10 +332,26 @@ impl Limits {
             Some(time) => writeln!(f, "  wall-time: {time:?}")?,
             None => writeln!(f, "  wall-time: unlimited")?,
         }
-        match self.output {
-            Some(size) => writeln!(f, "  output: {}", bytes(size)),
-            None => writeln!(f, "  output: unlimited"),
+        for (name, cap) in [
+            ("output", self.output),
+            ("stdout", self.stdout),
+            ("stderr", self.stderr),
+        ] {
+            match cap {
+                Some(cap) => writeln!(f, "  {name}: {}, {}", bytes(cap.most), past(cap.full))?,
+                None => writeln!(f, "  {name}: unlimited")?,
+            }
         }
+        Ok(())
+    }
+}
+
+/// What happens past a stream's limit.
+fn past(full: Full) -> &'static str {
+    match full {
+        Full::Kill => "then killed",
+        Full::Truncate => "then closed",
+        Full::Drain => "then dropped",
     }
 }
 

@@ -4,7 +4,7 @@
 use super::*;
 use crate::plan::seccomp::Answers;
 use crate::plan::{Attributes, CpuBy, Identity, Ids, Landlock, MemoryBy, Program, Seccomp};
-use crate::policy::Weaken;
+use crate::policy::{Cap, Weaken};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -38,8 +38,10 @@ fn plan() -> Plan {
         hard,
     };
     Plan {
+        copies: Default::default(),
         host_program: None,
         tty: false,
+        descriptors: vec![5],
         ids: Ids {
             uid: 1000,
             gid: 1000,
@@ -130,12 +132,16 @@ fn plan() -> Plan {
             cpus: 2,
             wall_time: Some(Duration::from_millis(1500)),
             output: None,
+            stdout: None,
+            stderr: None,
         },
         attributes: Attributes {
             mdwe: true,
             speculation: [true, false],
             core_scheduling: false,
+            aslr: true,
         },
+        cpus: vec![0, 1, 3],
         landlock: Some(Landlock {
             abi: 6,
             handled_fs: 0xffff,
@@ -215,11 +221,15 @@ limits
   cpu-time: 10.5s, counted by perf
   wall-time: 1.5s
   output: unlimited
+  stdout: unlimited
+  stderr: unlimited
 attributes
   memory-deny-write-execute: on
   speculation, store bypass: force-disable
   speculation, indirect branch: as the kernel has it
   core-scheduling: off
+  address randomisation: on
+  processors: 0,1,3
 no-new-privs
   set
 landlock
@@ -240,6 +250,7 @@ exec
   try `/usr/bin/a.out`
   try `/work/a.out`
   cwd: `/work`
+  descriptor 5: passed on
   env HOME="/tmp"
   env PS1="\x1b]0;\"x\"\x07"
 weakened
@@ -261,7 +272,15 @@ fn the_other_ways_print_too() {
     plan.ids.outside = Outside::Range { first: 5, last: 9 };
     plan.network = Network::Host;
     plan.landlock = None;
-    plan.limits.output = Some(16 << 20);
+    plan.limits.output = Some((16 << 20).into());
+    plan.limits.stdout = Some(Cap {
+        most: 65536,
+        full: Full::Truncate,
+    });
+    plan.limits.stderr = Some(Cap {
+        most: 100,
+        full: Full::Drain,
+    });
     plan.limits.wall_time = None;
     plan.weakened = vec![(Weaken::HostNetwork, String::from("tests\nseccomp"))];
     let text = plan.to_string();
@@ -269,7 +288,9 @@ fn the_other_ways_print_too() {
         "  outside: one unused uid and gid from 5 to 9 (started by root)",
         "  network: host (the host's own network)",
         "  none (weakened)",
-        "  output: 16777216 bytes (16 MiB)",
+        "  output: 16777216 bytes (16 MiB), then killed",
+        "  stdout: 65536 bytes (64 KiB), then closed",
+        "  stderr: 100 bytes, then dropped",
         "  wall-time: unlimited",
         "  host-network, because \"tests\\nseccomp\"",
     ] {

@@ -8,6 +8,11 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("base", include_str!("../../policies/base.toml")),
     ("compile", include_str!("../../policies/compile.toml")),
     ("agent", include_str!("../../policies/agent.toml")),
+    ("judge", include_str!("../../policies/judge.toml")),
+    (
+        "judge-compile",
+        include_str!("../../policies/judge-compile.toml"),
+    ),
 ];
 
 /// The text of a built-in policy.

@@ -272,6 +272,11 @@ pub struct Process {
     pub speculation: bool,
     /// `core-scheduling = true`: a core cookie of its own, PR_SCHED_CORE (Linux 5.14).
     pub core_scheduling: bool,
+    /// `cpus = "0-1,3"`: the processors it runs on, in order, and no other; `None` is
+    /// whatever the caller may run on.
+    pub cpus: Option<Vec<u32>>,
+    /// `aslr = true`: addresses are drawn anew for every program (personality(2)).
+    pub aslr: bool,
     /// `host-ids = "FIRST-LAST"`: host uids that runs started by root take, one each.
     pub host_ids: (u32, u32),
 }
@@ -288,6 +293,8 @@ impl Default for Process {
             mdwe: false,
             speculation: false,
             core_scheduling: false,
+            cpus: None,
+            aslr: true,
             // Above every range that useradd, systemd-nspawn, DynamicUser and
             // subordinate ids use by default, below 2^31.
             host_ids: (2_000_000_000, 2_000_065_535),
@@ -318,8 +325,13 @@ pub struct Limits {
     pub cpu_time: Option<Duration>,
     /// Elapsed time from exec.
     pub wall_time: Option<Duration>,
-    /// Bytes over standard output and error together.
-    pub output: Option<u64>,
+    /// Bytes over standard output and error together, as far as the two below let
+    /// them pass.
+    pub output: Option<Cap>,
+    /// Bytes on standard output; with a terminal of its own, on that.
+    pub stdout: Option<Cap>,
+    /// Bytes on standard error.
+    pub stderr: Option<Cap>,
     /// Bytes a single file may grow to.
     pub file_size: Option<u64>,
     /// Descriptors per process.
@@ -328,6 +340,52 @@ pub struct Limits {
     pub stack: Option<u64>,
     /// What may keep the limits of the whole sandbox.
     pub enforcement: Enforcement,
+}
+
+/// How much may be written on a stream, and what happens past that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cap {
+    /// Bytes. Exactly as many are allowed.
+    pub most: u64,
+    /// What the first byte more leads to.
+    pub full: Full,
+}
+
+impl From<u64> for Cap {
+    /// One more byte, and everything is killed.
+    fn from(most: u64) -> Cap {
+        Cap {
+            most,
+            full: Full::Kill,
+        }
+    }
+}
+
+/// What happens when more is written than a [`Cap`] allows; the strictest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Full {
+    /// `"kill"`: everything is killed.
+    #[default]
+    Kill,
+    /// `"truncate"`: the stream is closed, so that the next write fails (SIGPIPE, or
+    /// EPIPE); the run goes on.
+    Truncate,
+    /// `"drain"`: the rest is read, counted and dropped; the run goes on.
+    Drain,
+}
+
+impl Full {
+    /// All of them.
+    pub const ALL: [Full; 3] = [Full::Kill, Full::Truncate, Full::Drain];
+
+    /// The word of the file format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Full::Kill => "kill",
+            Full::Truncate => "truncate",
+            Full::Drain => "drain",
+        }
+    }
 }
 
 /// `limits.enforcement`: what may keep the limits that are of the whole sandbox

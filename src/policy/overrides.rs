@@ -8,7 +8,7 @@ use super::context::{Context, Unresolved};
 use super::error::quote;
 use super::suggest::nearest;
 use super::values;
-use super::{Access, Content, FileRule, InsidePath, Policy, Weaken};
+use super::{Access, Cap, Content, FileRule, InsidePath, Limits, Policy, Weaken};
 
 impl Policy {
     /// Makes the host path `HOST` visible, at `INSIDE` when `HOST:INSIDE` is
@@ -128,6 +128,15 @@ impl Policy {
         Ok(())
     }
 
+    /// The processors it runs on: a list such as `0-3,5`, or `none` for no list.
+    ///
+    /// # Errors
+    /// A sentence, for what is no such list.
+    pub fn set_cpus(&mut self, text: &str) -> Result<(), String> {
+        self.process.cpus = values::cpus(text)?;
+        Ok(())
+    }
+
     /// The host name inside.
     ///
     /// # Errors
@@ -206,14 +215,57 @@ limit_setters! {
     set_cpu_time => "cpu-time";
     /// `limits.wall-time`: a duration such as `10s`, or `none`.
     set_wall_time => "wall-time";
-    /// `limits.output`: a size such as `16MiB`, or `none`.
-    set_output => "output";
     /// `limits.file-size`: a size such as `64MiB`, or `none`.
     set_file_size => "file-size";
     /// `limits.open-files`: a number, or `none`.
     set_open_files => "open-files";
     /// `limits.stack`: a size such as `8MiB`, or `none`.
     set_stack => "stack";
+}
+
+/// A setter for what may be written on a stream.
+macro_rules! cap_setters {
+    ($($(#[$doc:meta])* $setter:ident => $name:literal;)*) => {
+        impl Policy {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// A sentence, for what is no such value, and for 0.
+                pub fn $setter(&mut self, text: &str) -> Result<(), String> {
+                    set_cap(&mut self.limits, $name, text)
+                }
+            )*
+        }
+    };
+}
+
+cap_setters! {
+    /// `limits.output`: a size such as `16MiB`, alone or with what happens past it
+    /// (`16MiB:drain`), or `none`.
+    set_output => "output";
+    /// `limits.stdout`, in the same words.
+    set_stdout => "stdout";
+    /// `limits.stderr`, in the same words.
+    set_stderr => "stderr";
+}
+
+fn set_cap(limits: &mut Limits, name: &str, text: &str) -> Result<(), String> {
+    let (size, full) = match text.split_once(':') {
+        None => return values::set_limit(limits, name, text),
+        Some((size, word)) => {
+            let full = values::full(word);
+            (
+                size,
+                full.ok_or_else(|| unknown("action", word, &values::FULL))?,
+            )
+        }
+    };
+    let most = values::cap_bytes(name, size)?;
+    if let Some(slot) = values::cap_slot(limits, name) {
+        *slot = Some(Cap { most, full });
+    }
+    Ok(())
 }
 
 /// On a command line, a relative path is relative to the working directory.

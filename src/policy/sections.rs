@@ -8,7 +8,7 @@ use super::context::{Context, Unresolved};
 use super::error::{Error, Source, quote};
 use super::table::{Key, Value, entries};
 use super::values;
-use super::{Limits, Policy, Weaken};
+use super::{Cap, Full, Limits, Policy, Weaken};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
@@ -17,7 +17,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) const TOP: [&str; 8] = [
     "version", "extends", "files", "process", "network", "limits", "syscalls", "weaken",
 ];
-const PROCESS: [&str; 10] = [
+const PROCESS: [&str; 12] = [
     "user",
     "group",
     "hostname",
@@ -27,20 +27,26 @@ const PROCESS: [&str; 10] = [
     "memory-deny-write-execute",
     "speculation",
     "core-scheduling",
+    "cpus",
+    "aslr",
     "host-ids",
 ];
 const NETWORK: [&str; 1] = ["mode"];
-const LIMITS: [&str; 9] = [
+const LIMITS: [&str; 11] = [
     "memory",
     "processes",
     "cpu-time",
     "wall-time",
     "output",
+    "stdout",
+    "stderr",
     "file-size",
     "open-files",
     "stack",
     "enforcement",
 ];
+/// Keys of the table that `output`, `stdout` and `stderr` may be.
+const CAP: [&str; 2] = ["most", "full"];
 const SYSCALLS: [&str; 3] = ["allow", "deny", "kill"];
 
 /// A policy while its files are laid over each other.
@@ -141,6 +147,10 @@ impl Draft {
                 };
             }
             "core-scheduling" => process.core_scheduling = source.boolean(key, value)?,
+            "cpus" => {
+                process.cpus = values::cpus(source.string(key, value)?).map_err(wrong)?;
+            }
+            "aslr" => process.aslr = source.boolean(key, value)?,
             "host-ids" => {
                 process.host_ids = values::id_range(source.string(key, value)?).map_err(wrong)?;
             }
@@ -239,6 +249,12 @@ fn limit(limits: &mut Limits, source: &Source, key: &Key, value: &Value) -> Resu
             .ok_or_else(|| unknown_value(source, value, word, &values::ENFORCEMENTS))?;
         return Ok(());
     }
+    if let (Some(slot), DeValue::Table(table)) =
+        (values::cap_slot(limits, key.name), value.get_ref())
+    {
+        *slot = Some(cap(source, key, value, table)?);
+        return Ok(());
+    }
     let unit = values::limit_unit(key.name);
     // Numbers are counts, or bytes; a time without a unit would be a guess.
     let text = match value.get_ref() {
@@ -246,7 +262,48 @@ fn limit(limits: &mut Limits, source: &Source, key: &Key, value: &Value) -> Resu
         DeValue::Integer(_) if unit != values::Unit::Time => source.count(key, value)?.to_string(),
         _ => return Err(source.mistyped(key, value, unit.wanted())),
     };
-    values::set_limit(limits, key.name, &text).map_err(|why| source.error(value.span(), why))
+    values::set_limit(limits, key.name, &text).map_err(|why| {
+        let error = source.error(value.span(), why);
+        match text.split_once(':') {
+            // The option's words.
+            Some((size, word)) if unit == values::Unit::Stream => error.hint(format!(
+                "in a policy it is a table: `{{ most = \"{}\", full = \"{}\" }}`",
+                crate::escape::plain(size),
+                crate::escape::plain(word)
+            )),
+            _ => error,
+        }
+    })
+}
+
+/// `{ most = "64KiB", full = "drain" }`.
+fn cap(source: &Source, key: &Key, value: &Value, table: &DeTable) -> Result<Cap, Error> {
+    let (mut most, mut full) = (None, Full::default());
+    for (inner, value) in entries(table) {
+        match inner.name {
+            "most" => {
+                let text = match value.get_ref() {
+                    DeValue::String(text) => text.to_string(),
+                    DeValue::Integer(_) => source.count(&inner, value)?.to_string(),
+                    _ => return Err(source.mistyped(&inner, value, "a size such as \"64KiB\"")),
+                };
+                let bytes = values::cap_bytes("most", &text);
+                most = Some(bytes.map_err(|why| source.error(value.span(), why))?);
+            }
+            "full" => {
+                let word = source.string(&inner, value)?;
+                full = values::full(word)
+                    .ok_or_else(|| unknown_value(source, value, word, &values::FULL))?;
+            }
+            _ => return Err(source.unknown(&inner, &CAP)),
+        }
+    }
+    most.map(|most| Cap { most, full }).ok_or_else(|| {
+        let message = format!("`most` is missing in {}", quote(key.name));
+        source
+            .error(value.span(), message)
+            .hint("say how much may be written: `most = \"64KiB\"`")
+    })
 }
 
 fn unknown_value(source: &Source, value: &Value, word: &str, known: &[&str]) -> Error {

@@ -88,6 +88,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("{} is more than 2^63 - 1 nanoseconds", quote(text)))
 }
 
+/// Nanoseconds of a duration; the most there are for what is longer.
+pub fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// A count: a whole number, nothing else.
 ///
 /// # Errors

@@ -6,7 +6,8 @@
 use super::error::quote;
 use super::syscalls::{self, Standing};
 use super::units::{parse_bytes, parse_count, parse_duration};
-use super::{Enforcement, Limits, Network};
+use super::{Cap, Enforcement, Full, Limits, Network};
+use crate::cpulist;
 use std::time::Duration;
 
 /// Words of `[network] mode`.
@@ -29,6 +30,14 @@ pub(super) const ENFORCEMENTS: [&str; 2] = ["best", "kernel"];
 pub(super) fn enforcement(word: &str) -> Option<Enforcement> {
     let mut all = Enforcement::ALL.into_iter();
     all.find(|enforcement| enforcement.name() == word)
+}
+
+/// Words of what happens when a stream is full.
+pub(super) const FULL: [&str; 3] = ["kill", "truncate", "drain"];
+
+/// A word of what happens when a stream is full.
+pub(super) fn full(word: &str) -> Option<Full> {
+    Full::ALL.into_iter().find(|full| full.name() == word)
 }
 
 /// A uid or gid inside.
@@ -62,6 +71,29 @@ pub(super) fn id_range(text: &str) -> Result<(u32, u32), String> {
         return Err(wrong());
     }
     Ok((first, last))
+}
+
+/// Processors that a mask of the kernel's usual size has (CPU_SETSIZE).
+const MOST_CPUS: u32 = 1024;
+
+/// A list of processors as `taskset -c` takes it, `0-3,5`, in order; `none` for no
+/// list.
+pub(super) fn cpus(text: &str) -> Result<Option<Vec<u32>>, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let wrong = || {
+        format!(
+            "{} is no list of processors; write numbers and ranges below {MOST_CPUS}, such as `0-3,5`",
+            quote(text)
+        )
+    };
+    match cpulist::parse(text) {
+        Some(cpus) if cpus.last().is_some_and(|last| *last < MOST_CPUS) => {
+            Ok(Some(cpus.into_iter().collect()))
+        }
+        _ => Err(wrong()),
+    }
 }
 
 /// A host name: what sethostname(2) takes (64 bytes) and every resolver too.
@@ -152,6 +184,8 @@ pub(super) fn reason(token: &str, reason: &str) -> Result<(), String> {
 pub(super) enum Unit {
     /// Bytes.
     Bytes,
+    /// Bytes on a stream, and what happens past them.
+    Stream,
     /// Time.
     Time,
     /// Things.
@@ -163,6 +197,7 @@ impl Unit {
     pub fn wanted(self) -> &'static str {
         match self {
             Unit::Bytes => "a size such as \"64MiB\" or \"none\"",
+            Unit::Stream => "a size such as \"64MiB\", a table or \"none\"",
             Unit::Time => "a duration such as \"10s\" or \"none\"",
             Unit::Count => "a whole number or \"none\"",
         }
@@ -174,18 +209,37 @@ pub(super) fn limit_unit(name: &str) -> Unit {
     match name {
         "cpu-time" | "wall-time" => Unit::Time,
         "processes" | "open-files" => Unit::Count,
+        "output" | "stdout" | "stderr" => Unit::Stream,
         _ => Unit::Bytes,
     }
+}
+
+/// The limits that are of streams.
+pub(super) fn cap_slot<'l>(limits: &'l mut Limits, name: &str) -> Option<&'l mut Option<Cap>> {
+    match name {
+        "output" => Some(&mut limits.output),
+        "stdout" => Some(&mut limits.stdout),
+        "stderr" => Some(&mut limits.stderr),
+        _ => None,
+    }
+}
+
+/// The size of a cap.
+pub(super) fn cap_bytes(name: &str, text: &str) -> Result<u64, String> {
+    match parse_bytes(text)? {
+        0 => Err(no_zero(name)),
+        bytes => Ok(bytes),
+    }
+}
+
+fn no_zero(name: &str) -> String {
+    format!("`{name}` must not be 0; write \"none\" for no limit")
 }
 
 /// Sets one limit by its name in the file format; `none` takes it away.
 pub(super) fn set_limit(limits: &mut Limits, name: &str, text: &str) -> Result<(), String> {
     let none = text == "none";
-    let zero = || {
-        Err(format!(
-            "`{name}` must not be 0; write \"none\" for no limit"
-        ))
-    };
+    let zero = || Err(no_zero(name));
     if limit_unit(name) == Unit::Time {
         let time = match none {
             true => None,
@@ -200,6 +254,13 @@ pub(super) fn set_limit(limits: &mut Limits, name: &str, text: &str) -> Result<(
         }
         return Ok(());
     }
+    if let Some(slot) = cap_slot(limits, name) {
+        *slot = match none {
+            true => None,
+            false => Some(Cap::from(cap_bytes(name, text)?)),
+        };
+        return Ok(());
+    }
     let number = match limit_unit(name) {
         _ if none => None,
         Unit::Count => Some(parse_count(text)?),
@@ -211,7 +272,6 @@ pub(super) fn set_limit(limits: &mut Limits, name: &str, text: &str) -> Result<(
     let slot = match name {
         "memory" => &mut limits.memory,
         "processes" => &mut limits.processes,
-        "output" => &mut limits.output,
         "file-size" => &mut limits.file_size,
         "open-files" => &mut limits.open_files,
         "stack" => &mut limits.stack,

@@ -5,7 +5,8 @@
 
 use super::error::{Error, quote};
 use super::units::{size, time};
-use super::{Access, Content, Context, FileRule, Network, Policy, Process};
+use super::{Access, Cap, Content, Context, FileRule, Full, Network, Policy, Process};
+use crate::cpulist;
 use crate::escape::deceptive;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -55,7 +56,9 @@ impl Policy {
         text.line("processes", &count(limits.processes));
         text.line("cpu-time", &time(limits.cpu_time));
         text.line("wall-time", &time(limits.wall_time));
-        text.line("output", &size(limits.output));
+        text.line("output", &cap(limits.output));
+        text.line("stdout", &cap(limits.stdout));
+        text.line("stderr", &cap(limits.stderr));
         text.line("file-size", &size(limits.file_size));
         text.line("open-files", &count(limits.open_files));
         text.line("stack", &size(limits.stack));
@@ -107,6 +110,8 @@ impl Text {
             mdwe,
             speculation,
             core_scheduling,
+            cpus,
+            aslr,
             host_ids: (first, last),
         } = process;
         self.table("process");
@@ -126,8 +131,25 @@ impl Text {
         };
         self.line("speculation", &string(word));
         self.line("core-scheduling", &core_scheduling.to_string());
+        let cpus = cpus
+            .as_ref()
+            .map(|cpus| cpulist::words(cpus.iter().copied()));
+        self.line("cpus", &string(cpus.as_deref().unwrap_or("none")));
+        self.line("aslr", &aslr.to_string());
         self.line("host-ids", &string(&format!("{first}-{last}")));
         Ok(())
+    }
+}
+
+/// The right side of `output`, `stdout` and `stderr`.
+fn cap(cap: Option<Cap>) -> String {
+    let Some(Cap { most, full }) = cap else {
+        return string("none");
+    };
+    let most = string(&size(most));
+    match full {
+        Full::Kill => most,
+        full => inline([("most", &most), ("full", &string(full.name()))].into_iter()),
     }
 }
 

@@ -3,9 +3,16 @@
 //!
 //! Nanoseconds and bytes only, never rounded.
 
+mod files;
+mod judges;
 mod text;
 mod verdict;
 
+pub use files::FileOutcome;
+pub use judges::{
+    Dmoj, Domjudge, FLAGS as DMOJ_FLAGS, Format, GoJudge, Isolate, IsolateNumbers, IsolateStatus,
+    Outcome as DomjudgeOutcome, Status as GoJudgeStatus,
+};
 pub use verdict::{Exit, KilledBy, Limit, Verdict, verdict};
 
 use crate::escape;
@@ -14,6 +21,10 @@ use std::fmt::Write;
 
 /// Version of the JSON record; it changes when a field changes its meaning or goes.
 pub const VERSION: u32 = 2;
+
+/// The JSON Schema (draft 2020-12) of the record, complete or not: `schema/` of the
+/// repository, and what `sandbox schema` prints.
+pub const SCHEMA: &str = include_str!("../../schema/report.schema.json");
 
 /// What happened, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +58,9 @@ pub struct Report {
     /// (anonymous and shared memory of everything inside, seen from time to time) or
     /// `maxrss` (the largest resident set of any one process).
     pub memory_source: &'static str,
+    /// The largest resident set of any one process that was waited for, files it maps
+    /// included (getrusage(2)).
+    pub max_rss_bytes: u64,
     /// Processes that the kernel killed because the memory limit was reached; `None`
     /// where no controller counts them.
     pub oom_kills: Option<u64>,
@@ -56,10 +70,23 @@ pub struct Report {
     pub processes_denied: Option<u64>,
     /// Where the two come from: `pids.peak` or `polled`.
     pub processes_source: Option<&'static str>,
-    /// Bytes the program wrote, where the streams were counted (`limits.output`).
-    pub output: Option<Output>,
+    /// How often a processor was given up to wait for something, by the processes that
+    /// were waited for and in setting up.
+    pub switches_voluntary: u64,
+    /// How often one was taken away, likewise.
+    pub switches_forced: u64,
+    /// What the program wrote on standard output, where that was counted: it, or both
+    /// streams together, have a limit or it was kept in memory. With a terminal of its
+    /// own, what it wrote there.
+    pub stdout: Option<Output>,
+    /// Likewise on standard error.
+    pub stderr: Option<Output>,
+    /// What disturbed the run, where it was asked for.
+    pub noise: Option<Noise>,
     /// Every limit of the policy, and by what it is kept.
     pub limits: Vec<Held>,
+    /// What became of each file that was to be copied in or out, in order.
+    pub files: Vec<FileOutcome>,
     /// Every isolation step as confirmed, in order.
     pub layers: Vec<Layer>,
     /// What the policy weakened by name.
@@ -70,10 +97,15 @@ pub struct Report {
 
 impl Report {
     /// What `sandbox` exits with after this run: the program's own code, 128 + signal,
-    /// 124 after a time limit, 125 for our own failure; the whole table is in the
-    /// README. Computed from the facts, not from the field `verdict`.
+    /// 124 after a time limit, 125 for our own failure, and where the program's would be 0
+    /// but a file was not copied out; the whole table is in the README. Computed from the
+    /// facts, not from the field `verdict`.
     pub fn exit_code(&self) -> u8 {
-        verdict::exit_code(self.computed(), self.exit)
+        let missing = self.files.iter().any(|file| file.error.is_some());
+        match verdict::exit_code(self.computed(), self.exit) {
+            0 if missing => 125,
+            code => code,
+        }
     }
 
     /// The verdict, from the facts.
@@ -156,8 +188,29 @@ pub struct Held {
     /// `bytes`, `ns` or a plural.
     pub unit: &'static str,
     /// What keeps it: a file of the cgroup (`memory.max`), a resource limit
-    /// (`RLIMIT_FSIZE`), a timer, or `polled`.
+    /// (`RLIMIT_FSIZE`), a timer, `relay` or `polled`.
     pub by: &'static str,
+}
+
+/// What disturbed a run: where these differ much, its times do not compare with
+/// those of another. `None` is what this machine does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Noise {
+    /// Time that a hypervisor gave to others, on the run's processors together
+    /// (`/proc/stat`, in clock ticks).
+    pub steal_ns: Option<u64>,
+    /// Time in which something on the machine waited for a processor
+    /// (`/proc/pressure/cpu`).
+    pub pressure_ns: Option<u64>,
+    /// Times that one of the run's processors slowed down for heat.
+    pub thermal_throttles: Option<u64>,
+    /// The lowest frequency of the run's processors, at its start and end.
+    pub frequency_lowest_khz: Option<u64>,
+    /// The highest, likewise.
+    pub frequency_highest_khz: Option<u64>,
+    /// Times that a process of the run had to leave its processor to another
+    /// (getrusage(2), of those that were waited for).
+    pub forced_switches: u64,
 }
 
 /// A system call that ended the run.
@@ -179,12 +232,12 @@ impl Violation {
     }
 }
 
-/// Bytes written on standard output and error.
+/// Bytes written on a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Output {
-    /// Bytes the program wrote.
+    /// Bytes the program wrote; of a stream that was closed (`truncate`), until then.
     pub bytes_seen: u64,
-    /// Bytes that were passed on.
+    /// Bytes of them that were passed on, or kept in memory.
     pub bytes_kept: u64,
     /// Fewer were passed on than seen.
     pub truncated: bool,
@@ -232,7 +285,7 @@ pub(crate) fn one_line(record: &impl Serialize) -> String {
 mod tests {
     use super::*;
 
-    fn report(exit: Exit, killed_by: Option<KilledBy>) -> Report {
+    pub(super) fn report(exit: Exit, killed_by: Option<KilledBy>) -> Report {
         let limits_hit: Vec<Limit> = killed_by.and_then(KilledBy::limit).into_iter().collect();
         Report {
             exit,
@@ -246,21 +299,27 @@ mod tests {
             cpu_source: "rusage",
             memory_peak_bytes: 4096,
             memory_source: "maxrss",
+            max_rss_bytes: 4096,
             oom_kills: None,
             processes_peak: Some(3),
             processes_denied: None,
             processes_source: Some("polled"),
-            output: Some(Output {
+            switches_voluntary: 12,
+            switches_forced: 3,
+            stdout: Some(Output {
                 bytes_seen: 10,
                 bytes_kept: 7,
                 truncated: true,
             }),
+            stderr: None,
+            noise: None,
             limits: vec![Held {
                 limit: "memory",
                 most: 8192,
                 unit: "bytes",
                 by: "polled",
             }],
+            files: Vec::new(),
             layers: vec![Layer {
                 step: "ids",
                 detail: String::from("uid 1000 inside\u{1b}[2J"),
@@ -274,7 +333,7 @@ mod tests {
         }
     }
 
-    const fn exit(code: Option<u8>, signal: Option<u8>) -> Exit {
+    pub(super) const fn exit(code: Option<u8>, signal: Option<u8>) -> Exit {
         Exit {
             code,
             signal,
@@ -323,7 +382,7 @@ mod tests {
              limit: memory 8192 bytes, by polled\n\
              weakened: host-network, because \"the \\u{202e}database\"\n\
              limit hit: wall\n\
-             output: 10 bytes written, 7 passed on, truncated\n\
+             stdout: 10 bytes written, 7 passed on, truncated\n\
              time: 2.000000000 s elapsed, 1.500000001 s processor \
              (from rusage; 1.000000000 s user, 0.500000001 s system)\n\
              memory: 4096 bytes at most (from maxrss)\n\

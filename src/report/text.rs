@@ -1,7 +1,7 @@
 //! The record for a person, as `-v` prints it.
 //! It must not say anything that the record does not hold.
 
-use super::Report;
+use super::{FileOutcome, Noise, Report};
 use crate::escape;
 
 impl Report {
@@ -24,10 +24,12 @@ impl Report {
         for hit in &self.limits_hit {
             lines.push(format!("limit hit: {}", hit.name()));
         }
-        if let Some(output) = &self.output {
+        lines.extend(self.files.iter().map(FileOutcome::text));
+        for (stream, output) in [("stdout", self.stdout), ("stderr", self.stderr)] {
+            let Some(output) = output else { continue };
             let cut = if output.truncated { ", truncated" } else { "" };
             lines.push(format!(
-                "output: {} bytes written, {} passed on{cut}",
+                "{stream}: {} bytes written, {} passed on{cut}",
                 output.bytes_seen, output.bytes_kept
             ));
         }
@@ -47,6 +49,9 @@ impl Report {
             let source = self.processes_source.unwrap_or("unknown");
             lines.push(format!("processes: {peak} at most (from {source})"));
         }
+        if let Some(noise) = &self.noise {
+            lines.push(noise.words());
+        }
         if let Some(violation) = &self.violation {
             lines.push(format!("violation: {}", violation.words()));
         }
@@ -59,6 +64,22 @@ impl Report {
         let mut text = lines.join("\n");
         text.push('\n');
         text
+    }
+}
+
+impl Noise {
+    fn words(&self) -> String {
+        let known = |number: Option<u64>| number.map_or("unknown".into(), |n| n.to_string());
+        let time = |ns: Option<u64>| ns.map_or("unknown".into(), seconds);
+        format!(
+            "noise: steal {} s, processor pressure {} s, {} slowed for heat, {} to {} kHz, {} forced switches",
+            time(self.steal_ns),
+            time(self.pressure_ns),
+            known(self.thermal_throttles),
+            known(self.frequency_lowest_khz),
+            known(self.frequency_highest_khz),
+            self.forced_switches
+        )
     }
 }
 

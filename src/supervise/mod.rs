@@ -5,13 +5,18 @@
 //! the sandbox.
 
 mod account;
+mod ends;
 pub(crate) mod facts;
+mod feed;
 mod flow;
+mod meter;
+mod noise;
 mod relay;
 mod signals;
 mod terminal;
 mod watch;
 
+pub(crate) use ends::{Ends, Sink, Through};
 pub(crate) use flow::Wanted;
 pub(crate) use signals::Signals;
 pub use signals::hold_forwarded_signals;
@@ -19,14 +24,20 @@ pub(crate) use watch::{is_ready, polled};
 
 use crate::Error;
 use crate::launch::Launched;
+use crate::launch::files::Departure;
 use crate::plan::{Plan, Refusal};
-use crate::report::{KilledBy, Output, Report};
-use crate::sys::{Errno, clone, socket};
+use crate::policy::units::nanoseconds;
+use crate::report::{FileOutcome, KilledBy, Report};
+use crate::sys::sigpipe::Quiet;
+use crate::sys::{Errno, clone, process, socket};
 use crate::wire::Frame;
+use account::Streams;
 use facts::Facts;
+use noise::Sample;
 use relay::Relay;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 use terminal::Terminal;
 
@@ -40,8 +51,11 @@ pub struct Child {
     pub stderr: Option<File>,
     launched: Launched,
     plan: Plan,
-    relay: Option<Relay>,
+    inputs: BTreeMap<RawFd, OwnedFd>,
+    outputs: BTreeMap<RawFd, OwnedFd>,
+    relay: Relay,
     terminal: Option<Terminal>,
+    departures: Vec<Departure>,
     facts: Facts,
     /// pid 1 is there.
     alive: bool,
@@ -49,6 +63,8 @@ pub struct Child {
     backstop: Option<u64>,
     /// The backstop had passed before the last poll.
     late: bool,
+    /// The machine before the run, where its noise was asked for.
+    quiet: Option<Sample>,
     reaped: bool,
 }
 
@@ -83,54 +99,65 @@ impl From<Lost> for Error {
     }
 }
 
-/// The pipes and descriptors of the parent's side.
-#[derive(Default)]
-pub(crate) struct Ends {
-    pub(crate) stdin: Option<OwnedFd>,
-    pub(crate) stdout: Option<OwnedFd>,
-    pub(crate) stderr: Option<OwnedFd>,
-    /// (from the program, to where it should go), counted.
-    pub(crate) counted: Vec<(OwnedFd, OwnedFd)>,
-    /// The caller's own terminal, for `--tty`.
-    pub(crate) terminal: Option<(OwnedFd, OwnedFd)>,
+/// A run that is over, and what it was asked to keep in memory
+/// ([`crate::Stdio::Memory`], [`crate::Descriptor::Memory`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// What happened.
+    pub report: Report,
+    /// What was written on standard output; empty where it went elsewhere.
+    pub stdout: Vec<u8>,
+    /// What was written on standard error, likewise.
+    pub stderr: Vec<u8>,
+    /// What was written on other descriptors, by number.
+    pub descriptors: BTreeMap<RawFd, Vec<u8>>,
 }
 
 impl Child {
-    pub(crate) fn new(mut launched: Launched, plan: Plan, ends: Ends) -> Result<Child, Error> {
-        let relay = plan
-            .limits
-            .output
-            .map(|limit| Relay::new(ends.counted, limit));
+    pub(crate) fn new(
+        mut launched: Launched,
+        plan: Plan,
+        mut ends: Ends,
+        departures: Vec<Departure>,
+    ) -> Result<Child, Error> {
+        let relay = Relay::new(&mut ends, &plan.limits);
         let master = launched.master.take();
         // pid 1 keeps the limit. Should something inside keep pid 1 from running,
         // this side, which nothing inside can slow down, ends it all the same.
         let limit = plan.limits.wall_time.map(|limit| limit + WALL_GRACE);
-        let backstop = limit.map(|limit| {
-            let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-            launched.started_ns.saturating_add(limit)
-        });
+        let backstop = limit.map(|limit| launched.started_ns.saturating_add(nanoseconds(limit)));
         // From here on an error drops the child, and that ends what is running.
         let mut child = Child {
-            stdin: ends.stdin.map(File::from),
-            stdout: ends.stdout.map(File::from),
-            stderr: ends.stderr.map(File::from),
+            stdin: ends.inputs.remove(&libc::STDIN_FILENO).map(File::from),
+            stdout: ends.outputs.remove(&libc::STDOUT_FILENO).map(File::from),
+            stderr: ends.outputs.remove(&libc::STDERR_FILENO).map(File::from),
+            inputs: ends.inputs,
+            outputs: ends.outputs,
             launched,
             plan,
-            relay,
+            relay: Relay::default(),
             terminal: None,
+            departures,
             facts: Facts::default(),
             alive: true,
             backstop,
             late: false,
+            quiet: None,
             reaped: false,
         };
+        child.relay = relay.map_err(|errno| failed("prepare the streams", errno))?;
         if let (Some(master), Some((input, output))) = (master, ends.terminal) {
             child.terminal = Some(
-                Terminal::new(master, input, output, child.plan.limits.output)
+                Terminal::new(master, input, output, &child.plan.limits)
                     .map_err(|errno| failed("prepare the terminal", errno))?,
             );
         }
         Ok(child)
+    }
+
+    /// From now on the machine is watched for what disturbs the run.
+    pub(crate) fn measure_noise(&mut self) {
+        self.quiet = Some(Sample::take(&self.plan.cpus));
     }
 
     /// Sends a signal to the program's process group; SIGSTOP and SIGCONT to
@@ -146,27 +173,67 @@ impl Child {
             .map_err(|errno| failed("kill the sandbox", errno))
     }
 
-    /// Waits for the end of the program and of everything it started. Blocks the
+    /// Waits for the end of the program and of everything it started, and then copies out
+    /// what [`crate::Command::copy_out`] asked for. Blocks the
     /// calling thread; in an async program, call it where blocking is allowed.
     ///
-    /// The wall-time limit is kept by pid 1 whether or not anybody waits; counted
-    /// output (`limits.output`) and a terminal are moved only while somebody does.
+    /// The limits of time, memory and processes are kept whether or not anybody waits.
+    /// What goes through this process is moved only while somebody does: streams with
+    /// a limit (`output`, `stdout`, `stderr`), what is kept in memory or comes from
+    /// there, and a terminal. Until then the program waits once its pipe is full, and a
+    /// limit of these is not noticed.
+    ///
+    /// Pipes of [`Child::stdin`] and [`crate::Descriptor::ToProgram`] that were not
+    /// taken are closed first.
     pub fn wait(mut self) -> Result<Report, Error> {
-        self.stdin = None;
+        self.close_inputs();
         self.watch(None)
+    }
+
+    /// As [`Child::wait`]; gives what was kept in memory as well.
+    pub fn wait_with_output(mut self) -> Result<Captured, Error> {
+        self.close_inputs();
+        let report = self.watch(None)?;
+        let mut descriptors = self.relay.take_memory();
+        let mut take = |number| descriptors.remove(&number).unwrap_or_default();
+        let (stdout, stderr) = (take(libc::STDOUT_FILENO), take(libc::STDERR_FILENO));
+        Ok(Captured {
+            report,
+            stdout,
+            stderr,
+            descriptors,
+        })
+    }
+
+    /// The caller's end of the pipe that is descriptor `number` inside
+    /// ([`crate::Descriptor::ToProgram`], [`crate::Descriptor::FromProgram`]).
+    pub fn take_pipe(&mut self, number: RawFd) -> Option<File> {
+        let input = self.inputs.remove(&number);
+        input
+            .or_else(|| self.outputs.remove(&number))
+            .map(File::from)
+    }
+
+    /// Whoever waits writes nothing more.
+    fn close_inputs(&mut self) {
+        self.stdin = None;
+        self.inputs.clear();
     }
 
     /// As [`Child::wait`], for a program that is nothing but a sandbox's front
     /// end: signals sent to it go on to the program, and it stops and continues
     /// with it. Blocks these signals in the calling thread meanwhile.
     pub fn wait_forwarding_signals(mut self) -> Result<Report, Error> {
-        self.stdin = None;
+        self.close_inputs();
         let signals = Signals::take().map_err(|errno| failed("receive signals", errno))?;
         self.watch(Some(signals))
     }
 
     fn watch(&mut self, signals: Option<Signals>) -> Result<Report, Error> {
-        let watched = self.poll_until_end(signals.as_ref());
+        let watched = match Quiet::begin() {
+            Ok(_quiet) => self.poll_until_end(signals.as_ref()),
+            Err(errno) => Err(errno.into()),
+        };
         if watched.is_err() {
             // Unwatched is unlimited: end it.
             let _ = self.end(KilledBy::Internal);
@@ -179,6 +246,16 @@ impl Child {
         report.map_err(|errno| failed("learn how the program ended", errno))
     }
 
+    /// Files out. Everything inside has ended, so nobody changes them any more.
+    fn copy_out(&mut self) -> Vec<FileOutcome> {
+        let departures = std::mem::take(&mut self.departures);
+        let host_id = self.launched.host_id.as_ref();
+        match self.launched.held.take() {
+            Some(held) => held.take_out(&self.plan.copies, departures, host_id),
+            None => Vec::new(),
+        }
+    }
+
     /// Ends the sandbox, and notes who wanted it.
     pub(crate) fn end(&mut self, by: KilledBy) -> Result<(), Errno> {
         if !self.reaped {
@@ -188,30 +265,43 @@ impl Child {
         Ok(())
     }
 
-    /// Reaps pid 1, which ends only after everything else inside has.
+    /// Reaps pid 1, which ends only after everything else inside has; then files are
+    /// copied out.
     pub(crate) fn conclude(&mut self) -> Result<Report, Errno> {
         let ended = clone::wait(self.launched.pid, true)?.ok_or(Errno::ECHILD)?;
         self.reaped = true;
-        let counted = self
-            .relay
-            .as_ref()
-            .map(Relay::counts)
-            .or(self.terminal.as_ref().and_then(Terminal::counts));
-        let output = counted.map(|(seen, kept)| Output {
-            bytes_seen: seen,
-            bytes_kept: kept,
-            truncated: kept < seen,
-        });
+        let shown = self.terminal.as_ref().and_then(Terminal::output);
+        let streams = Streams {
+            stdout: self.relay.output(libc::STDOUT_FILENO).or(shown),
+            stderr: self.relay.output(libc::STDERR_FILENO),
+        };
         let layers = std::mem::take(&mut self.launched.layers);
         let started_ns = self.launched.started_ns;
-        Ok(account::report(
+        let counted = match self.launched.group.take() {
+            None => None,
+            Some(group) => {
+                let counted = group.counted().map_err(|_| Errno::EIO);
+                // What is left over the next run collects.
+                let _ = group.end();
+                Some(counted?)
+            }
+        };
+        let mut report = account::report(
             &self.plan,
             &self.facts,
             &ended.usage,
+            counted.as_ref(),
             started_ns,
-            output,
+            streams,
             layers,
-        ))
+        );
+        let forced = u64::try_from(ended.usage.ru_nivcsw).unwrap_or(0);
+        report.noise = self.quiet.as_ref().map(|before| {
+            let after = Sample::take(&self.plan.cpus);
+            before.until(&after, process::tick_ns(), forced)
+        });
+        report.files = self.copy_out();
+        Ok(report)
     }
 }
 

@@ -1,112 +1,157 @@
-//! Output that is counted: from the program's pipes to where it should go, until
-//! the limit.
+//! What goes through this process: output that is counted or kept in memory, and
+//! input that comes from memory.
 //!
-//! Used only when the policy sets `limits.output`; otherwise descriptors are
-//! passed through and nothing stands between.
+//! Used only for streams that have a limit or a place in memory; other descriptors are
+//! passed through, and nothing stands between. Memory is what the caller asked to be
+//! kept, and a buffer for each stream; nothing grows with what is written.
 
+use super::ends::{Ends, Sink};
+use super::feed::Feed;
 use super::flow::{Flow, Met, Wanted};
+use super::meter::{Gate, Meter};
+use crate::plan::Limits;
+use crate::policy::Full;
+use crate::report::Output;
 use crate::sys::Errno;
-use std::os::fd::OwnedFd;
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
-/// The counted streams.
+/// Everything on its way, in both directions.
+#[derive(Default)]
 pub(super) struct Relay {
-    flows: Vec<Flow>,
+    lanes: Vec<Lane>,
+    feeds: Vec<Feed>,
+    /// Of standard output and error together.
+    total: Gate,
+}
+
+/// What the program writes on one descriptor.
+struct Lane {
+    number: RawFd,
+    flow: Flow,
     meter: Meter,
-}
-
-/// Bytes seen and kept against a limit.
-pub(super) struct Meter {
-    limit: u64,
-    seen: u64,
-    kept: u64,
-}
-
-impl Meter {
-    pub(super) fn new(limit: u64) -> Meter {
-        Meter {
-            limit,
-            seen: 0,
-            kept: 0,
-        }
-    }
-
-    /// Counts `bytes` more; how many of them may be passed on.
-    pub(super) fn admit(&mut self, bytes: usize) -> usize {
-        let bytes = bytes as u64;
-        let room = self.limit.saturating_sub(self.kept).min(bytes);
-        self.seen = self.seen.saturating_add(bytes);
-        self.kept += room;
-        room as usize
-    }
-
-    /// Was more written than allowed? Exactly the limit is allowed.
-    pub(super) fn over(&self) -> bool {
-        self.seen > self.limit
-    }
-
-    /// Bytes seen and kept.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        (self.seen, self.kept)
-    }
+    /// The limit of the streams together does not count this one.
+    apart: Option<Gate>,
 }
 
 impl Relay {
-    pub(super) fn new(streams: Vec<(OwnedFd, OwnedFd)>, limit: u64) -> Relay {
-        Relay {
-            flows: streams
-                .into_iter()
-                .map(|(from, to)| Flow::new(Arc::new(from), Arc::new(to)))
-                .collect(),
-            meter: Meter::new(limit),
-        }
+    pub(super) fn new(ends: &mut Ends, limits: &Limits) -> Result<Relay, Errno> {
+        let lanes = ends.through.drain(..).map(|through| {
+            let from = Arc::new(through.from);
+            let (flow, space) = match through.to {
+                Sink::Fd(to) => (Flow::new(from, Arc::new(to)), None),
+                Sink::Memory { most } => (Flow::into_memory(from), Some(most)),
+            };
+            let (cap, apart) = match through.number {
+                libc::STDOUT_FILENO => (limits.stdout, None),
+                libc::STDERR_FILENO => (limits.stderr, None),
+                _ => (None, Some(Gate::default())),
+            };
+            Lane {
+                number: through.number,
+                flow,
+                meter: Meter::new(cap, space),
+                apart,
+            }
+        });
+        let lanes = lanes.collect();
+        let feeds = ends.feeds.drain(..).map(|(to, bytes)| Feed::new(to, bytes));
+        Ok(Relay {
+            lanes,
+            feeds: feeds.collect::<Result<_, _>>()?,
+            total: Gate::new(limits.output),
+        })
     }
 
     /// What to poll for.
     pub(super) fn wants(&self) -> impl Iterator<Item = Wanted> + '_ {
-        self.flows.iter().filter_map(Flow::wants)
+        let lanes = self.lanes.iter();
+        let lanes = lanes.filter_map(|lane| lane.flow.wants(lane.room(&self.total)));
+        lanes.chain(self.feeds.iter().filter_map(Feed::wants))
     }
 
-    /// Moves what is ready; `true` when the limit is passed.
+    /// Moves what is ready; `true` when the program is to be killed for it.
     pub(super) fn pump(&mut self, ready: impl Fn(Wanted) -> bool) -> Result<bool, Errno> {
-        for flow in &mut self.flows {
-            if flow.wants().is_some_and(&ready)
-                && let Met::Failed(errno) = flow.step(|bytes| self.meter.admit(bytes))
-            {
-                return Err(errno);
+        let (mut kill, mut cut_all) = (false, false);
+        for lane in &mut self.lanes {
+            let room = lane.room(&self.total);
+            if !lane.flow.wants(room).is_some_and(&ready) {
+                continue;
             }
-            flow.close_at_end();
+            match lane.flow.step(room) {
+                Met::Bytes(bytes) => {
+                    let total = lane.apart.as_mut().unwrap_or(&mut self.total);
+                    let over = lane.meter.count(total, bytes);
+                    kill |= over.is(Full::Kill);
+                    cut_all |= over.total == Some(Full::Truncate);
+                    if over.own == Some(Full::Truncate) {
+                        lane.cut();
+                    }
+                }
+                Met::Broken(lost) => lane.meter.lost(lost),
+                Met::Failed(errno) => return Err(errno),
+                Met::End => {}
+            }
         }
-        Ok(self.meter.over())
+        if cut_all {
+            let together = self.lanes.iter_mut().filter(|lane| lane.apart.is_none());
+            together.for_each(Lane::cut);
+        }
+        self.close_at_end();
+        for feed in &mut self.feeds {
+            if feed.wants().is_some_and(&ready) {
+                feed.step()?;
+            }
+        }
+        Ok(kill)
+    }
+
+    /// Every process inside is dead: nothing is read there any more.
+    pub(super) fn stop_feeding(&mut self) {
+        self.feeds.iter_mut().for_each(Feed::stop);
     }
 
     /// Every writer is dead: a source that has nothing now never will.
     pub(super) fn finish(&mut self, ready: impl Fn(Wanted) -> bool) {
-        for flow in &mut self.flows {
-            if !flow.is_pending() && !flow.wants().is_some_and(&ready) {
-                flow.stop_reading();
+        for lane in &mut self.lanes {
+            let room = lane.room(&self.total);
+            if !lane.flow.is_pending(room) && !lane.flow.wants(room).is_some_and(&ready) {
+                lane.flow.stop_reading();
             }
-            flow.close_at_end();
         }
+        self.close_at_end();
     }
 
-    /// Bytes seen and kept.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        self.meter.counts()
+    /// Whoever reads a stream that is over learns it now, not when the program ends.
+    fn close_at_end(&mut self) {
+        let flows = self.lanes.iter_mut().map(|lane| &mut lane.flow);
+        flows.for_each(Flow::close_at_end);
+    }
+
+    /// The account of a stream, where there is one.
+    pub(super) fn output(&self, number: RawFd) -> Option<Output> {
+        let mut lanes = self.lanes.iter();
+        let lane = lanes.find(|lane| lane.number == number)?;
+        Some(lane.meter.output())
+    }
+
+    /// What was kept in memory, by descriptor.
+    pub(super) fn take_memory(&mut self) -> BTreeMap<RawFd, Vec<u8>> {
+        let lanes = self.lanes.iter_mut();
+        lanes
+            .map(|lane| (lane.number, lane.flow.take_memory()))
+            .collect()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Meter;
+impl Lane {
+    fn room(&self, total: &Gate) -> u64 {
+        self.meter.room(self.apart.as_ref().unwrap_or(total))
+    }
 
-    #[test]
-    fn exactly_the_limit_is_allowed_and_one_more_is_not() {
-        let mut meter = Meter::new(10);
-        assert_eq!(meter.admit(10), 10);
-        assert!(!meter.over());
-        assert_eq!(meter.admit(1), 0);
-        assert!(meter.over());
-        assert_eq!(meter.counts(), (11, 10));
+    /// The writer's next write fails.
+    fn cut(&mut self) {
+        self.meter.cut(self.flow.cut());
     }
 }

@@ -4,7 +4,10 @@
 //! The program never holds a descriptor of the caller's terminal.
 
 use super::flow::{Flow, Met, Wanted};
-use super::relay::Meter;
+use super::meter::{Gate, Meter};
+use crate::plan::Limits;
+use crate::policy::Full;
+use crate::report::Output;
 use crate::sys::{Errno, fd, tty};
 use nix::sys::termios::{self, SetArg, Termios};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -29,8 +32,14 @@ pub(super) struct Terminal {
     mid_line: bool,
     /// The caller's settings, when `input` is a terminal.
     before: Option<Termios>,
-    meter: Option<Meter>,
+    /// What is shown is standard output, whichever descriptor it was written on.
+    meter: Meter,
+    total: Gate,
+    counted: bool,
 }
+
+/// Typed input has no limit.
+const ALL: u64 = u64::MAX;
 
 impl Terminal {
     /// Puts the caller's terminal, if it is one, into raw mode.
@@ -38,7 +47,7 @@ impl Terminal {
         master: OwnedFd,
         input: OwnedFd,
         output: OwnedFd,
-        limit: Option<u64>,
+        limits: &Limits,
     ) -> Result<Terminal, Errno> {
         // A program that reads nothing must not block us. Only we have this end.
         fd::set_nonblocking(master.as_raw_fd())?;
@@ -54,7 +63,9 @@ impl Terminal {
             output,
             mid_line: false,
             before,
-            meter: limit.map(Meter::new),
+            meter: Meter::new(limits.stdout, None),
+            total: Gate::new(limits.output),
+            counted: limits.stdout.or(limits.output).is_some(),
         };
         terminal.set_raw()?;
         // The size may have changed since the program was given it.
@@ -64,19 +75,22 @@ impl Terminal {
 
     /// What to poll for.
     pub(super) fn wants(&self) -> impl Iterator<Item = Wanted> + '_ {
-        [self.typed.wants(), self.shown.wants()]
-            .into_iter()
-            .flatten()
+        let shown = self.shown.wants(self.room());
+        [self.typed.wants(ALL), shown].into_iter().flatten()
     }
 
-    /// Moves what is ready; `true` when the output limit is passed.
+    fn room(&self) -> u64 {
+        self.meter.room(&self.total)
+    }
+
+    /// Moves what is ready; `true` when the program is to be killed for it.
     pub(super) fn pump(&mut self, ready: impl Fn(Wanted) -> bool) -> Result<bool, Errno> {
-        if self.typed.wants().is_some_and(&ready) {
-            let met = self.typed.step(|bytes| bytes);
+        if self.typed.wants(ALL).is_some_and(&ready) {
+            let met = self.typed.step(ALL);
             if let Met::Failed(errno) = met {
                 return Err(errno);
             }
-            if met == Met::Bytes && self.typed.is_pending() {
+            if matches!(met, Met::Bytes(_)) && self.typed.is_pending(ALL) {
                 self.mid_line = !self.typed.ends_with(b'\n');
             }
             // A terminal that ends was closed, and nobody types Ctrl-D there; the
@@ -88,16 +102,29 @@ impl Terminal {
                 self.typed.inject(&ends[..count]);
             }
         }
-        if self.shown.wants().is_some_and(&ready) {
-            let meter = &mut self.meter;
-            let admit = |bytes| meter.as_mut().map_or(bytes, |meter| meter.admit(bytes));
-            match self.shown.step(admit) {
-                Met::Broken => self.hang_up(),
-                Met::Failed(errno) => return Err(errno),
-                Met::Bytes | Met::End => {}
-            }
+        let room = self.room();
+        if !self.shown.wants(room).is_some_and(&ready) {
+            return Ok(false);
         }
-        Ok(self.meter.as_ref().is_some_and(Meter::over))
+        match self.shown.step(room) {
+            Met::Bytes(bytes) => {
+                let over = self.meter.count(&mut self.total, bytes);
+                if over.is(Full::Truncate) {
+                    // What was let pass is still shown.
+                    self.meter.cut(self.shown.cut());
+                    self.leave();
+                }
+                Ok(over.is(Full::Kill))
+            }
+            Met::Broken(lost) => {
+                self.meter.lost(lost);
+                self.shown.abandon();
+                self.leave();
+                Ok(false)
+            }
+            Met::Failed(errno) => Err(errno),
+            Met::End => Ok(false),
+        }
     }
 
     /// Every process inside is dead: nothing typed arrives any more.
@@ -107,14 +134,15 @@ impl Terminal {
 
     /// Every process inside is dead: a pty that has nothing to show now never will.
     pub(super) fn finish(&mut self, ready: impl Fn(Wanted) -> bool) {
-        if !self.shown.is_pending() && !self.shown.wants().is_some_and(ready) {
+        let room = self.room();
+        if !self.shown.is_pending(room) && !self.shown.wants(room).is_some_and(ready) {
             self.shown.stop_reading();
         }
     }
 
-    fn hang_up(&mut self) {
+    /// The program is hung up.
+    fn leave(&mut self) {
         self.typed.abandon();
-        self.shown.abandon();
         (self.master, self.peer) = (None, None);
     }
 
@@ -126,9 +154,9 @@ impl Terminal {
         }
     }
 
-    /// Bytes seen and kept, when they are counted.
-    pub(super) fn counts(&self) -> Option<(u64, u64)> {
-        self.meter.as_ref().map(Meter::counts)
+    /// The account of what was shown, where the policy counts it.
+    pub(super) fn output(&self) -> Option<Output> {
+        self.counted.then(|| self.meter.output())
     }
 
     /// The caller's own settings, for good.

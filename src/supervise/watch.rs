@@ -3,7 +3,6 @@
 //!
 //! It blocks nowhere: whoever has the loop does.
 
-use super::relay::Relay;
 use super::signals::Signals;
 use super::terminal::Terminal;
 use super::{Child, Lost, Wanted};
@@ -97,17 +96,12 @@ impl Child {
     /// Does what is ready.
     pub(crate) fn react(&mut self, ready: impl Fn(Wanted) -> bool + Copy) -> Result<(), Lost> {
         if !self.alive {
-            if let Some(relay) = &mut self.relay {
-                relay.finish(ready);
-            }
+            self.relay.finish(ready);
             if let Some(terminal) = &mut self.terminal {
                 terminal.finish(ready);
             }
         }
-        let mut over = false;
-        if let Some(relay) = &mut self.relay {
-            over |= relay.pump(ready).map_err(Lost::bytes)?;
-        }
+        let mut over = self.relay.pump(ready).map_err(Lost::bytes)?;
         if let Some(terminal) = &mut self.terminal {
             over |= terminal.pump(ready).map_err(Lost::bytes)?;
         }
@@ -138,6 +132,7 @@ impl Child {
         let now = process::monotonic_ns();
         let since = now.saturating_sub(self.launched.started_ns);
         self.facts.wall_ns.get_or_insert(since);
+        self.relay.stop_feeding();
         if let Some(terminal) = &mut self.terminal {
             terminal.stop_typing();
         }
@@ -149,7 +144,7 @@ impl Child {
 
     /// What the relay and the terminal poll for.
     fn wants(&self) -> impl Iterator<Item = Wanted> + '_ {
-        let relay = self.relay.iter().flat_map(Relay::wants);
+        let relay = self.relay.wants();
         relay.chain(self.terminal.iter().flat_map(Terminal::wants))
     }
 

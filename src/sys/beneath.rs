@@ -4,7 +4,7 @@
 //! Every opening is an `openat2(2)` (Linux 5.6) that follows no link of either kind, crosses
 //! no mount and does not climb.
 
-use super::{Errno, Result, check, fd, uninterrupted};
+use super::{Errno, Result, check, dirent, fd, uninterrupted};
 use nix::fcntl::{OFlag, ResolveFlag};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -42,12 +42,52 @@ pub(crate) fn create(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<Owne
     open(dir, name, flags, mode)
 }
 
+/// A regular file without a name, for writing (`O_TMPFILE`). It is gone with its
+/// descriptor unless [`link`] gives it a name.
+pub(crate) fn create_unnamed(dir: BorrowedFd<'_>, mode: u32) -> Result<OwnedFd> {
+    open(dir, c".", OFlag::O_WRONLY | OFlag::O_TMPFILE, mode)
+}
+
+/// A new name for an open file; one that exists is an error. By `/proc`, where the kernel
+/// (before Linux 6.10) wants CAP_DAC_READ_SEARCH for less: whoever doubts that it is the
+/// procfs looks at what has the name now.
+pub(crate) fn link(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    let (fd, dir) = (file.as_raw_fd(), dir.as_raw_fd());
+    let empty = libc::AT_EMPTY_PATH;
+    // SAFETY: both paths are NUL-terminated.
+    let linked = check(unsafe { libc::linkat(fd, c"".as_ptr(), dir, name.as_ptr(), empty) }.into());
+    if linked != Err(Errno::ENOENT) {
+        return linked.map(drop);
+    }
+    let path = CString::new(format!("/proc/self/fd/{fd}")).map_err(|_| Errno::EINVAL)?;
+    let follow = libc::AT_SYMLINK_FOLLOW;
+    // SAFETY: both paths are NUL-terminated.
+    check(unsafe { libc::linkat(libc::AT_FDCWD, path.as_ptr(), dir, name.as_ptr(), follow) }.into())
+        .map(drop)
+}
+
 /// `renameat(2)` within one directory. A link that has one of the names is itself renamed
 /// or replaced.
 pub(crate) fn rename(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<()> {
     let dir = dir.as_raw_fd();
     // SAFETY: both names are NUL-terminated.
     check(unsafe { libc::renameat(dir, from.as_ptr(), dir, to.as_ptr()) }.into()).map(drop)
+}
+
+/// A number that nobody can foresee (getrandom(2)). Not by the standard library, which
+/// panics where there is none.
+pub(crate) fn random() -> Result<u64> {
+    let mut number = [0; 8];
+    let filled = uninterrupted(|| {
+        // SAFETY: pointer and length describe `number`.
+        check(
+            unsafe { libc::getrandom(number.as_mut_ptr().cast(), number.len(), 0) } as libc::c_long,
+        )
+    })?;
+    match filled {
+        8 => Ok(u64::from_ne_bytes(number)),
+        _ => Err(Errno::EIO),
+    }
 }
 
 /// `fchmod(2)`.
@@ -100,29 +140,19 @@ impl Entries {
 
     fn fill(&mut self) -> Result<bool> {
         let fd = self.directory.as_raw_fd();
-        let Filled(buffer) = &mut *self.filled;
-        let filled = uninterrupted(|| {
-            // SAFETY: pointer and length describe the buffer.
-            check(unsafe {
-                libc::syscall(libc::SYS_getdents64, fd, buffer.as_mut_ptr(), buffer.len())
-            })
-        });
+        let filled = dirent::fill(fd, &mut self.filled.0);
         self.at = 0;
         self.end = match filled {
-            Ok(bytes) => bytes as usize,
+            Ok(bytes) => bytes,
             Err(Errno::ENOENT) => 0,
             Err(errno) => return Err(errno),
         };
         Ok(self.end > 0)
     }
 
-    /// One `struct linux_dirent64`: inode and offset (8 bytes each), length (2), type
-    /// (1), and the name up to its NUL.
     fn take(&mut self) -> Option<CString> {
-        let entry = self.filled.0.get(self.at..self.end)?;
-        let length = u16::from_ne_bytes(entry.get(16..18)?.try_into().ok()?);
-        let name = CStr::from_bytes_until_nul(entry.get(19..length.into())?).ok()?;
-        self.at += usize::from(length);
+        let (name, length) = dirent::first(self.filled.0.get(self.at..self.end)?)?;
+        self.at += length;
         Some(name.to_owned())
     }
 }

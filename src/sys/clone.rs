@@ -4,7 +4,7 @@
 //! allocator's locks, which another thread of the caller may hold for ever.
 
 use super::{Errno, Result, check};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// `struct clone_args` of Linux 5.7 (CLONE_ARGS_SIZE_VER2).
 #[repr(C)]
@@ -25,6 +25,8 @@ struct CloneArgs {
 
 /// Linux 5.5; libc's constant of this name is 32 bits wide and cannot hold it.
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+/// Linux 5.7, and 64 bits wide on every C library.
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
 /// Which side of the clone this is.
 pub(crate) enum Side {
@@ -43,12 +45,33 @@ pub(crate) enum Side {
 /// In the child only *child-safe* calls may be made until `execve` or `_exit`:
 /// any lock of the process may be held by a thread that does not exist there.
 pub(crate) unsafe fn clone_with_pidfd(flags: libc::c_int) -> Result<Side> {
+    // SAFETY: the caller's promise is the same.
+    unsafe { clone_into(flags, None) }
+}
+
+/// As [`clone_with_pidfd`], and the child begins its life in the control group
+/// (cgroup v2) of the directory descriptor given.
+///
+/// Only a process that may write to the `cgroup.procs` of that group and of the
+/// nearest group above both it and the caller may do so: cgroups(7), "Delegation
+/// containment". With `CLONE_NEWCGROUP` the new namespace has the *caller's* group as
+/// its root, not the one given: the child that wants its own must `unshare(2)` itself.
+///
+/// # Safety
+///
+/// That of [`clone_with_pidfd`].
+pub(crate) unsafe fn clone_into(
+    flags: libc::c_int,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Side> {
     let mut pidfd: libc::c_int = -1;
+    let into = cgroup.map_or(0, |_| CLONE_INTO_CGROUP);
     let args = CloneArgs {
         // Handlers point into the caller's code; CLEAR_SIGHAND (Linux 5.5) makes
         // sure none runs in the child.
-        flags: flags as u64 | libc::CLONE_PIDFD as u64 | CLONE_CLEAR_SIGHAND,
+        flags: flags as u64 | libc::CLONE_PIDFD as u64 | CLONE_CLEAR_SIGHAND | into,
         pidfd: &raw mut pidfd as u64,
+        cgroup: cgroup.map_or(0, |group| group.as_raw_fd() as u64),
         ..CloneArgs::default()
     };
     // SAFETY: `args` is a valid clone_args of the size given and `pidfd` outlives
@@ -65,6 +88,16 @@ pub(crate) unsafe fn clone_with_pidfd(flags: libc::c_int) -> Result<Side> {
         pid: pid as libc::pid_t,
         pidfd,
     })
+}
+
+/// Can this process start another in that control group? Starts one that ends at
+/// once, and waits for it.
+pub(crate) fn try_cgroup(cgroup: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: the child ends without any other call.
+    match unsafe { clone_into(0, Some(cgroup)) }? {
+        Side::Child => super::process::exit(0),
+        Side::Parent { pid, .. } => wait(pid, true).map(drop),
+    }
 }
 
 /// A stack for [`vfork`], made before the clone. Only what is touched costs memory.
@@ -161,7 +194,6 @@ pub(crate) fn own_pidfd() -> Result<OwnedFd> {
 
 /// `pidfd_send_signal(2)`. Child-safe.
 fn signal_pidfd(pidfd: &OwnedFd, signal: i32) -> Result<()> {
-    use std::os::fd::AsRawFd;
     // SAFETY: no memory is passed.
     check(unsafe {
         libc::syscall(

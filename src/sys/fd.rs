@@ -248,22 +248,29 @@ pub(crate) fn reopenable(fd: RawFd) -> Result<(bool, bool)> {
 
 /// A close-on-exec copy numbered 3 or higher. Parent only (ownership).
 pub(crate) fn duplicate(fd: RawFd) -> Result<std::os::fd::OwnedFd> {
-    use std::os::fd::FromRawFd;
+    duplicate_from(fd, libc::STDERR_FILENO + 1)
+}
+
+/// A close-on-exec copy at the first free number from `least` on. Parent only
+/// (ownership).
+pub(crate) fn duplicate_from(fd: RawFd, least: RawFd) -> Result<std::os::fd::OwnedFd> {
+    copy_from(fd, least).map(own)
+}
+
+/// The same without an owner. Child-safe.
+fn copy_from(fd: RawFd, least: RawFd) -> Result<RawFd> {
     // SAFETY: no memory is passed.
-    let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into())?;
-    // SAFETY: a new descriptor, owned by nobody else.
-    Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(copy as RawFd) })
+    check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) }.into()).map(|fd| fd as RawFd)
 }
 
 /// The same descriptor under a number that is no standard stream's. Child-safe.
 pub(crate) fn raise(fd: RawFd) -> Result<RawFd> {
-    if fd > 2 {
+    if fd > libc::STDERR_FILENO {
         return Ok(fd);
     }
-    // SAFETY: no memory is passed.
-    let raised = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) }.into());
+    let raised = copy_from(fd, libc::STDERR_FILENO + 1);
     close(fd);
-    raised.map(|fd| fd as RawFd)
+    raised
 }
 
 /// The same descriptor, or a copy of it where its number is one of a standard
@@ -273,6 +280,14 @@ pub(crate) fn above_stdio(fd: std::os::fd::OwnedFd) -> Result<std::os::fd::Owned
         return Ok(fd);
     }
     duplicate(fd.as_raw_fd())
+}
+
+/// Reads an extended attribute (`fgetxattr(2)`) into `buffer`; its length. Parent only.
+pub(crate) fn attribute(fd: BorrowedFd<'_>, name: &CStr, buffer: &mut [u8]) -> Result<usize> {
+    let (value, length) = (buffer.as_mut_ptr().cast(), buffer.len());
+    // SAFETY: the name is NUL-terminated; pointer and length describe `buffer`.
+    let read = unsafe { libc::fgetxattr(fd.as_raw_fd(), name.as_ptr(), value, length) };
+    check(read as libc::c_long).map(|length| length as usize)
 }
 
 /// `fchdir(2)`.

@@ -8,6 +8,7 @@ pub(crate) mod ask;
 pub(crate) mod beneath;
 pub(crate) mod clone;
 pub(crate) mod copy;
+mod dirent;
 pub(crate) mod fd;
 pub(crate) mod inherited;
 pub(crate) mod landlock;
@@ -16,7 +17,9 @@ pub(crate) mod perf;
 pub(crate) mod proc;
 pub(crate) mod process;
 pub(crate) mod seccomp;
+pub(crate) mod sigpipe;
 pub(crate) mod socket;
+pub(crate) mod splice;
 pub(crate) mod start;
 pub(crate) mod tty;
 

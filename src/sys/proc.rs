@@ -1,7 +1,7 @@
 //! Reading a procfs by descriptor: who is there, and what a file says line by line.
 //! Child-safe: buffers are on the stack, nothing is allocated.
 
-use super::{Errno, Result, check, fd};
+use super::{Errno, Result, check, dirent, fd};
 use std::ffi::CStr;
 use std::os::fd::RawFd;
 
@@ -11,43 +11,16 @@ pub(crate) fn each_process(procfs: RawFd, mut each: impl FnMut(u32) -> Result<()
     check(unsafe { libc::lseek(procfs, 0, libc::SEEK_SET) })?;
     let mut buffer = Entries([0; 4096]);
     loop {
-        let room = buffer.0.len();
-        // SAFETY: the buffer is writable for its length, and aligned for the records.
-        let bytes = check(unsafe {
-            libc::syscall(libc::SYS_getdents64, procfs, buffer.0.as_mut_ptr(), room)
-        })? as usize;
+        let bytes = dirent::fill(procfs, &mut buffer.0)?;
         if bytes == 0 {
             return Ok(());
         }
         let mut rest = buffer.0.get(..bytes).unwrap_or_default();
-        // struct linux_dirent64: inode and offset, then length, type and name.
-        while let [
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            l0,
-            l1,
-            _,
-            name @ ..,
-        ] = rest
-        {
-            if let Some(pid) = digits(name) {
+        while !rest.is_empty() {
+            let (name, length) = dirent::first(rest).ok_or(Errno::EIO)?;
+            if let Some(pid) = digits(name.to_bytes()) {
                 each(pid)?;
             }
-            let length = usize::from(u16::from_ne_bytes([*l0, *l1])).max(19);
             rest = rest.get(length..).unwrap_or_default();
         }
     }
@@ -56,10 +29,8 @@ pub(crate) fn each_process(procfs: RawFd, mut each: impl FnMut(u32) -> Result<()
 #[repr(align(8))]
 struct Entries([u8; 4096]);
 
-/// The number that a name ended by NUL is.
+/// The number that a name is.
 fn digits(name: &[u8]) -> Option<u32> {
-    let end = name.iter().position(|byte| *byte == 0)?;
-    let name = name.get(..end)?;
     if name.is_empty() {
         return None;
     }
@@ -166,8 +137,8 @@ mod tests {
 
     #[test]
     fn numbers_are_digits_only() {
-        assert_eq!(digits(b"42\0rest"), Some(42));
-        for name in [&b"self\0"[..], b"\0", b"4x\0", b"99999999999\0", b"42"] {
+        assert_eq!(digits(b"42"), Some(42));
+        for name in [&b"self"[..], b"", b"4x", b"99999999999"] {
             assert_eq!(digits(name), None, "{name:?}");
         }
         assert_eq!(field(b"RssAnon:\t  128 kB", b"RssAnon:"), Some(128));

@@ -324,12 +324,21 @@ pub(crate) fn has_thread(thread: libc::pid_t) -> bool {
 
 /// CLOCK_MONOTONIC, nanoseconds.
 pub(crate) fn monotonic_ns() -> u64 {
+    clock_ns(libc::CLOCK_MONOTONIC)
+}
+
+/// Processor time of this process so far, nanoseconds.
+pub(crate) fn cpu_ns() -> u64 {
+    clock_ns(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn clock_ns(clock: libc::clockid_t) -> u64 {
     let mut now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `now` is writable; CLOCK_MONOTONIC always exists.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    // SAFETY: `now` is writable; both clocks always exist.
+    unsafe { libc::clock_gettime(clock, &raw mut now) };
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
@@ -424,11 +433,15 @@ pub(crate) fn usage(who: libc::c_int) -> Result<Usage> {
     check(unsafe { libc::getrusage(who, usage.as_mut_ptr()) }.into())?;
     // SAFETY: zeroed is a valid rusage, and the kernel filled it.
     let usage = unsafe { usage.assume_init() };
-    let ns = |time: libc::timeval| time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1000;
     Ok(Usage {
-        cpu_ns: ns(usage.ru_utime) + ns(usage.ru_stime),
+        cpu_ns: cpu(usage.ru_utime) + cpu(usage.ru_stime),
         largest_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0),
     })
+}
+
+/// Nanoseconds of a time of a `rusage`.
+pub(crate) fn cpu(time: libc::timeval) -> u64 {
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1000
 }
 
 /// Nanoseconds of a clock tick, the unit of times in `/proc/PID/stat`.
@@ -436,4 +449,20 @@ pub(crate) fn tick_ns() -> u64 {
     // SAFETY: takes a number, returns a number.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     1_000_000_000 / u64::try_from(ticks).unwrap_or(100).max(1)
+}
+
+/// The same addresses in every run of a program, from the next exec on: adds
+/// ADDR_NO_RANDOMIZE to the personality (personality(2)). Child-safe.
+pub(crate) fn fix_addresses() -> Result<()> {
+    const QUERY: libc::c_ulong = 0xffff_ffff;
+    // SAFETY: takes a number only.
+    let now = check(unsafe { libc::personality(QUERY) }.into())?;
+    // SAFETY: takes a number only.
+    check(
+        unsafe {
+            libc::personality(now as libc::c_ulong | libc::ADDR_NO_RANDOMIZE as libc::c_ulong)
+        }
+        .into(),
+    )
+    .map(drop)
 }

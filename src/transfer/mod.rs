@@ -59,12 +59,8 @@ pub fn copy_in(
     source: Source<'_>,
     options: &In,
 ) -> Result<Copied, Error> {
-    let path = path.as_ref();
-    let mut job = Job::new(Rules::of_in(options));
-    match into(&mut job, root, path, source) {
-        Ok(()) => Ok(job.copied),
-        Err(fault) => Err(error(Direction::In, path, fault)),
-    }
+    let (copied, result) = try_in(root, path.as_ref(), source, options);
+    result.map(|()| copied)
 }
 
 /// Copies out of `root`, from a path relative to it: one regular file, or a tree
@@ -79,15 +75,40 @@ pub fn copy_out(
     target: Target<'_>,
     options: &Out,
 ) -> Result<Copied, Error> {
-    let path = path.as_ref();
+    let (copied, result) = try_out(root, path.as_ref(), target, options);
+    result.map(|()| copied)
+}
+
+/// As [`copy_in`], with what was copied before an error too.
+pub(crate) fn try_in(
+    root: &Root,
+    path: &Path,
+    source: Source<'_>,
+    options: &In,
+) -> (Copied, Result<(), Error>) {
+    let mut job = Job::new(Rules::of_in(options));
+    let result = into(&mut job, root, path, source);
+    let result = result.map_err(|fault| error(Direction::In, path, fault));
+    (job.copied, result)
+}
+
+/// As [`copy_out`], with what was copied before an error too.
+pub(crate) fn try_out(
+    root: &Root,
+    path: &Path,
+    target: Target<'_>,
+    options: &Out,
+) -> (Copied, Result<(), Error>) {
     let mut job = Job::new(Rules::of_out(options));
     match out_of(&mut job, root, path, target) {
-        Ok(()) => Ok(job.copied),
-        Err(fault) if options.optional && fault.is_missing_source() => Ok(Copied {
-            found: false,
-            ..Copied::default()
-        }),
-        Err(fault) => Err(error(Direction::Out, path, fault)),
+        Err(fault) if options.optional && fault.is_missing_source() => {
+            job.copied.found = false;
+            (job.copied, Ok(()))
+        }
+        result => {
+            let result = result.map_err(|fault| error(Direction::Out, path, fault));
+            (job.copied, result)
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 //! It must not look at the file system: what a name is, the kernel says, one at a time.
 
 use super::error::Problem;
+use crate::sys::beneath::random;
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -46,10 +46,9 @@ pub(super) fn part(name: &CStr) -> &OsStr {
 }
 
 /// A name for a file that is not finished, which nobody can foresee.
-pub(super) fn hidden() -> CString {
-    // The keys of a new state are random.
-    let number = RandomState::new().build_hasher().finish();
-    CString::new(format!(".copy-{number:016x}")).expect("digits hold no NUL")
+pub(super) fn hidden() -> Result<CString, Problem> {
+    let number = random()?;
+    Ok(CString::new(format!(".copy-{number:016x}")).expect("digits hold no NUL"))
 }
 
 /// go-judge's spelling of a name to copy out: `a.txt?` is `a.txt`, and may be missing.

@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 /// What is copied in.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
     /// Bytes in memory.
     Bytes(&'a [u8]),

@@ -93,8 +93,14 @@ fn cve_2024_21626_a_descriptor_is_no_working_directory() {
                 command.arg("--cwd").arg(format!("{name}/{number}"));
                 command.args(["--", "/bin/ls"]);
                 let message = crate::refused(&mut command);
+                // The one directory there is, is pid 1's own procfs, which is mounted
+                // nowhere: the kernel says so when it is asked where we are.
+                let refusals = [
+                    "cannot enter the working directory",
+                    "the working directory is below it",
+                ];
                 assert!(
-                    message.contains("cannot enter the working directory"),
+                    refusals.iter().any(|why| message.contains(why)),
                     "{message}"
                 );
             }

@@ -124,7 +124,7 @@ fn rings() -> String {
 #[test]
 fn io_uring_is_refused_in_every_shipped_policy() {
     let scratch = Scratch::new();
-    for policy in ["strict", "compile", "agent"] {
+    for policy in ["strict", "compile", "agent", "judge", "judge-compile"] {
         let mut command = crate::harness::inside("rings", "", &["--policy", policy]);
         let output = support::run(command.current_dir(scratch.path()));
         let answer = crate::harness::outcome(&output);

@@ -127,7 +127,7 @@ fn without_out_the_output_is_dropped_and_counted_where_it_has_a_limit() {
     command.args(["--output", "1MiB", "--", "/bin/sh", "-c", "echo 12345"]);
     let output = support::run(&mut command);
     assert_eq!(printed(&output), "01: ok\n");
-    assert_eq!(tests.records()[0]["output"]["bytes_seen"], 6);
+    assert_eq!(tests.records()[0]["stdout"]["bytes_seen"], 6);
 }
 
 #[test]
@@ -176,7 +176,22 @@ fn mistakes_are_125_and_run_nothing() {
             "option `--jobs` cannot be `0`",
         ),
         (&["--in", pattern, "--tty"], "a batch has no terminal"),
-        (&["--in", pattern, "--fd", "5"], "passes no descriptors on"),
+        (
+            &["--in", pattern, "--fd", "5"],
+            "its tests would share them",
+        ),
+        (
+            &["--in", pattern, "--stdout", "x"],
+            "its tests would share them",
+        ),
+        (
+            &["--in", pattern, "--report-format", "isolate"],
+            "unknown option `--report-format`",
+        ),
+        (
+            &["--in", pattern, "--copy-out", "/tmp/x:x"],
+            "unknown option `--copy-out`",
+        ),
         (&["--in", pattern, "--memory", "x"], "`--memory` is wrong"),
         (&["--list", "/no/such"], "cannot read `/no/such`"),
     ] {

@@ -132,6 +132,7 @@ fn help_is_grouped_and_fits_a_terminal() {
             "Process:",
             "Network:",
             "Limits:",
+            "Copies:",
             "Output:"
         ]
     );
@@ -215,8 +216,16 @@ fn check_says_ok_or_why_not_and_goes_on() {
 fn policy_lists_and_prints_what_can_be_checked() {
     let list = succeeds(sandbox().arg("policy"));
     let scratch = Scratch::new();
-    for name in ["base", "strict", "compile", "agent"] {
-        assert!(list.lines().any(|line| line.starts_with(name)), "{list}");
+    for name in [
+        "base",
+        "strict",
+        "compile",
+        "agent",
+        "judge",
+        "judge-compile",
+    ] {
+        let start = format!("{name} ");
+        assert!(list.lines().any(|line| line.starts_with(&start)), "{list}");
         let text = succeeds(sandbox().args(["policy", name]));
         scratch.file(&format!("{name}.toml"), text, 0o644);
         let mut command = sandbox();

@@ -78,7 +78,8 @@ fn end(outcome: &Outcome, healthy: &Outcome, fault: &Fault) -> Result<End, Strin
         let same = outcome.code == healthy.code
             && outcome.stdout == healthy.stdout
             && outcome.stderr == healthy.stderr
-            && outcome.marked == healthy.marked;
+            && outcome.marked == healthy.marked
+            && copies(&record) == copies(&self::record(healthy)?);
         if same {
             return Ok(End::Ran);
         }
@@ -152,7 +153,8 @@ fn facts(record: &Value) -> Vec<Value> {
         "exit",
         "killed_by",
         "limits_hit",
-        "output",
+        "stdout",
+        "stderr",
         "layers",
         "weakened",
         "verdict",
@@ -161,13 +163,22 @@ fn facts(record: &Value) -> Vec<Value> {
     .map(|name| match *name {
         "layers" => layers(record),
         // How much more than the limit was seen depends on who is faster.
-        "output" => [&record[*name]["bytes_kept"], &record[*name]["truncated"]]
+        "stdout" | "stderr" => [&record[*name]["bytes_kept"], &record[*name]["truncated"]]
             .map(Clone::clone)
             .to_vec()
             .into(),
         name => record[name].clone(),
     })
     .collect()
+}
+
+/// What was copied. Whether it changed meanwhile is `true` also where it cannot be known.
+fn copies(record: &Value) -> Value {
+    let mut files = record["files"].clone();
+    for file in files.as_array_mut().into_iter().flatten() {
+        file["changed"] = Value::Null;
+    }
+    files
 }
 
 /// The layers, without the host id, which is another one for every run by root.

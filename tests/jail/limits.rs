@@ -9,8 +9,9 @@ use std::io::Write;
 
 checks! {
     core_limit, || limit(Resource::RLIMIT_CORE);
-    process_limit: _ => "9 9" with ["--processes", "8"], || limit(Resource::RLIMIT_NPROC);
-    raise_the_process_limit: _ => "EPERM" with ["--processes", "8"], || {
+    // A control group keeps it otherwise (`pids.max`).
+    process_limit: _ => "9 9" with ["--processes", "8", "--cgroup", "none"], || limit(Resource::RLIMIT_NPROC);
+    raise_the_process_limit: _ => "EPERM" with ["--processes", "8", "--cgroup", "none"], || {
         let limit = [100usize, 100];
         crate::calls::ask(libc::SYS_prlimit64, [0, libc::RLIMIT_NPROC as usize, limit.as_ptr() as usize, 0])
     };

@@ -76,6 +76,7 @@ fn etc_has_exactly_what_the_policy_names() {
         ("/etc/java-21-openjdk", "java-21-openjdk"),
         ("/etc/java-25-openjdk", "java-25-openjdk"),
         ("/etc/ld.so.cache", "ld.so.cache"),
+        ("/etc/mono/config", "mono"),
         ("/etc/ssl/openssl.cnf", "ssl"),
     ] {
         if there(path) {

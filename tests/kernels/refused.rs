@@ -51,7 +51,7 @@ fn strict_runs_where_there_is_landlock_and_is_refused_elsewhere() {
 
 #[test]
 fn no_shipped_policy_starts_without_landlock() {
-    for policy in ["strict", "compile", "agent"] {
+    for policy in ["strict", "compile", "agent", "judge", "judge-compile"] {
         let project = support::Scratch::new();
         let output = support::run(
             support::sandbox()

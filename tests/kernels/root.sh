@@ -3,7 +3,7 @@
 # `.ci/run` does not install. shellcheck shell=bash
 
 # Packages of the system whose programs the tests run.
-packages=(bash coreutils dash findutils grep hostname libc-bin perl-base procps sed
+packages=(bash coreutils dash findutils grep hostname libc-bin mount perl-base procps sed
     util-linux python3-minimal)
 
 # Makes $1 the directory of the root, from the packages, the tests and the product.
@@ -24,6 +24,8 @@ make_root() { # DIRECTORY
         put "$root" "$file" "$file"
     done
     put "$root" /bin/sh /usr/bin/sh
+    # As a user's manager, which tests ask for a scope.
+    put "$root" /usr/lib/systemd/systemd /usr/lib/systemd/systemd
     for file in "${binary[@]}"; do
         put "$root" "$file" "$file"
         strip --strip-debug "$root$file"
@@ -31,7 +33,7 @@ make_root() { # DIRECTORY
     put "$root" "$product" "$compiled_in"
     # What the test binaries read of the sources, at its place.
     mkdir -p "$root$here"
-    git -C "$here" ls-files -z -- tests policies examples README.md |
+    git -C "$here" ls-files -z -- tests policies examples docs README.md |
         tar -C "$here" --null -T - -cf - | tar -C "$root$here" -xf -
     libraries "$root" | while read -r library; do
         put "$root" "$library" "$library"

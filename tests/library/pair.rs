@@ -2,6 +2,7 @@
 //! It must not look at what each side hears; `tests/pair` does.
 
 use super::{alone, shell};
+use sandbox::Stdio;
 use sandbox::pair::{EndWith, Pair};
 use sandbox::report::Verdict;
 use std::fs::File;
@@ -138,4 +139,50 @@ fn a_transcript_that_cannot_be_written_is_said_and_ends_nothing() {
             assert_eq!(transcript.error.as_deref(), Some("No space left on device"));
         },
     );
+}
+
+#[test]
+fn standard_error_is_each_ones_own() {
+    alone("pair::standard_error_is_each_ones_own", || {
+        let sides = ["echo of the solution >&2", "echo of the interactor >&2"];
+        let [mut solution, mut interactor] = sides.map(shell);
+        solution.stderr(Stdio::Piped);
+        interactor.stderr(Stdio::Piped);
+        let mut playing = Pair::new(solution, interactor).spawn().unwrap();
+        let errors = playing.take_stderr();
+        playing.wait().unwrap();
+        let text = |file: Option<File>| std::io::read_to_string(file.unwrap()).unwrap();
+        assert_eq!(text(errors.solution), "of the solution\n");
+        assert_eq!(text(errors.interactor), "of the interactor\n");
+    });
+}
+
+/// Nobody could be given it.
+#[test]
+fn what_would_be_kept_in_memory_is_refused() {
+    alone("pair::what_would_be_kept_in_memory_is_refused", || {
+        let mut command = shell("exit 3");
+        command.stderr(Stdio::Memory { most: 10 });
+        let mut pair = Pair::new(command, shell("exit 4"));
+        let error = pair.spawn().err().unwrap().to_string();
+        assert!(error.contains("cannot be kept in memory"), "{error}");
+    });
+}
+
+/// Before the start of the one, after the end of the other.
+#[test]
+fn each_side_has_its_own_copies() {
+    alone("pair::each_side_has_its_own_copies", || {
+        let mut solution = shell("cat /tmp/x");
+        let bytes = sandbox::CopyIn::Bytes(b"a word".to_vec());
+        solution.copy_in("/tmp/x", bytes, Default::default());
+        let mut interactor = shell("cat > /tmp/heard; test ! -e /tmp/x");
+        let out = sandbox::CopyOut::Memory;
+        interactor.copy_out("/tmp/heard", out, Default::default());
+        let report = Pair::new(solution, interactor).spawn().unwrap().wait();
+        let report = report.unwrap();
+        assert_eq!(report.interactor.verdict, Verdict::Ok);
+        let heard = report.interactor.files[0].content.as_deref();
+        assert_eq!(heard, Some(&b"a word"[..]));
+    });
 }

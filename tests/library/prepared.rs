@@ -249,3 +249,41 @@ fn a_run_that_failed_is_nothing_to_the_next() {
         }
     });
 }
+
+/// What a run passes on and copies is its own, and the plan knows of it.
+#[test]
+fn each_run_has_its_own_descriptors_and_copies() {
+    alone(
+        "prepared::each_run_has_its_own_descriptors_and_copies",
+        || {
+            let prepared = prepared(&[], &[], "cat <&5; cat /tmp/in; ls /proc/self/fd");
+            for word in ["one", "two"] {
+                let mut command = prepared.command();
+                let bytes = |text: String| sandbox::Descriptor::Bytes(text.into_bytes().into());
+                let copied = sandbox::CopyIn::Bytes(word.as_bytes().to_vec());
+                command.fd_as(5, bytes(format!("{word}\n"))).copy_in(
+                    "/tmp/in",
+                    copied,
+                    Default::default(),
+                );
+                let (text, code) = captured(&mut command);
+                // `ls` has 3 for the directory.
+                assert_eq!(text, format!("{word}\n{word}0\n1\n2\n3\n5\n"));
+                assert_eq!(code, Some(0));
+            }
+            let mut plain = prepared.command();
+            let (text, _) = captured(plain.stdin(Stdio::Null));
+            assert_eq!(text, "0\n1\n2\n3\n");
+        },
+    );
+}
+
+/// As `says`, while what comes from memory is moved as well.
+fn captured(command: &mut Command) -> (String, Option<u8>) {
+    let child = command.stdout(Stdio::Memory { most: 1 << 16 }).spawn();
+    let done = child.unwrap().wait_with_output().unwrap();
+    (
+        String::from_utf8(done.stdout).unwrap(),
+        done.report.exit.code,
+    )
+}

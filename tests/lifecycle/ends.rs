@@ -36,7 +36,8 @@ fn the_record_of_an_exit() {
         let given_up = report["weakened"].as_array().unwrap();
         let known = |weakened: &serde_json::Value| weakened["token"] == "no-speculation-control";
         assert!(given_up.iter().all(known), "{given_up:?}");
-        assert_eq!(report["output"], serde_json::Value::Null);
+        assert_eq!(report["stdout"], serde_json::Value::Null);
+        assert_eq!(report["stderr"], serde_json::Value::Null);
         // `strict` limits both, so the best there is here counts them.
         let source = |name: &str| report[name].as_str().unwrap().to_owned();
         assert!(["cgroup", "perf", "rusage"].contains(&&*source("cpu_source")));

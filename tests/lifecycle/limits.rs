@@ -70,7 +70,10 @@ fn a_program_that_ignores_sigxcpu_is_killed_for_cpu_time_all_the_same() {
 
 #[test]
 fn more_output_than_allowed_ends_the_run() {
-    let (output, report) = recorded(&["--output", "100000"], "yes; sleep 60");
+    let (output, report) = recorded(
+        &["--output", "100000"],
+        "head -c 10000000 /dev/zero; sleep 60",
+    );
     assert_eq!(
         output.stdout.len(),
         100_000,
@@ -80,9 +83,9 @@ fn more_output_than_allowed_ends_the_run() {
     assert_eq!(report["verdict"], "output");
     assert_eq!(report["killed_by"], "output");
     assert_eq!(report["limits_hit"], json!(["output"]));
-    assert_eq!(report["output"]["bytes_kept"], 100_000);
-    assert_eq!(report["output"]["truncated"], true);
-    assert!(report["output"]["bytes_seen"].as_u64().unwrap() > 100_000);
+    assert_eq!(report["stdout"]["bytes_kept"], 100_000);
+    assert_eq!(report["stdout"]["truncated"], true);
+    assert!(report["stdout"]["bytes_seen"].as_u64().unwrap() > 100_000);
 }
 
 #[test]
@@ -95,10 +98,10 @@ fn exactly_the_output_limit_is_allowed() {
     assert_eq!((output.stdout.len(), output.stderr.len()), (60_000, 40_000));
     assert_eq!(report["verdict"], "exit");
     assert_eq!(report["limits_hit"], json!([]));
-    assert_eq!(
-        report["output"],
-        json!({"bytes_seen": 100_000, "bytes_kept": 100_000, "truncated": false})
-    );
+    for (stream, bytes) in [("stdout", 60_000), ("stderr", 40_000)] {
+        let all = json!({"bytes_seen": bytes, "bytes_kept": bytes, "truncated": false});
+        assert_eq!(report[stream], all);
+    }
 }
 
 #[test]
@@ -106,7 +109,7 @@ fn a_short_program_that_writes_too_much_does_not_slip_out() {
     // It has ended before anybody looked at its output.
     let (output, report) = recorded(&["--output", "10"], "head -c 11 /dev/zero");
     assert_eq!(output.stdout.len(), 10);
-    assert_eq!(report["output"]["bytes_seen"], 11);
+    assert_eq!(report["stdout"]["bytes_seen"], 11);
     assert_eq!(report["limits_hit"], json!(["output"]));
     assert_eq!(report["verdict"], "output");
     assert_ne!(support::code(&output), 0);

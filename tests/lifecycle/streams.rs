@@ -82,10 +82,11 @@ fn both_streams_may_flood_at_once() {
         let counted = match options.is_empty() {
             true => serde_json::Value::Null,
             false => serde_json::json!(
-                {"bytes_seen": 6_000_000, "bytes_kept": 6_000_000, "truncated": false}
+                {"bytes_seen": 3_000_000, "bytes_kept": 3_000_000, "truncated": false}
             ),
         };
-        assert_eq!(report["output"], counted);
+        assert_eq!(report["stdout"], counted);
+        assert_eq!(report["stderr"], counted);
     }
 }
 

@@ -139,6 +139,7 @@ impl Tree {
             exe: None,
             proc_entries: Vec::new(),
             cpus: 2,
+            cpu_numbers: vec![0, 1],
             perf: true,
             cgroup: None,
             env: BTreeMap::new(),

@@ -17,7 +17,7 @@ pub const CASES: &[Case] = &[
         ends(shell("agent", mask, "test -e hidden/secret"), 1)
     }),
     ("counted output", || {
-        let limited = |policy: &mut Policy| policy.limits.output = Some(1 << 20);
+        let limited = |policy: &mut Policy| policy.limits.output = Some((1 << 20).into());
         ends(shell("strict", limited, "echo $$; exit 4"), 4)
     }),
     ("loopback", || {
@@ -38,6 +38,22 @@ pub const CASES: &[Case] = &[
             &format!("test -e /proc/self/fd/{number} && exit 7"),
         );
         ends(command.fd(number).take(), 7)
+    }),
+    ("files in and out", || {
+        use sandbox::transfer::{In, Out};
+        use sandbox::{CopyIn, CopyOut};
+        let mut command = shell("strict", |_| {}, "test -e /tmp/x && exit 9");
+        command.copy_in("/tmp/x", CopyIn::Bytes(b"x".to_vec()), In::default());
+        command.copy_out("/tmp/x", CopyOut::Memory, Out::default());
+        ends(command, 9)
+    }),
+    ("files for which there is no place", || {
+        use sandbox::CopyIn;
+        use sandbox::transfer::In;
+        let mut command = shell("strict", |_| {}, "exit 0");
+        command.copy_in("/tmp/x/y", CopyIn::Bytes(b"x".to_vec()), In::default());
+        command.copy_in("/tmp/x", CopyIn::Bytes(b"x".to_vec()), In::default());
+        refused(command)
     }),
     ("the wall-time limit", || {
         let limit = |policy: &mut Policy| policy.limits.wall_time = Some(Duration::from_millis(20));

@@ -40,7 +40,7 @@ fn a_thousand_launches_from_an_async_program() {
 fn sandbox() -> Sandbox {
     let mut policy = Policy::load(OsStr::new("strict"), &Context::current()).unwrap();
     // Through the relay, so that the supervisor has something to do.
-    policy.limits.output = Some(1 << 20);
+    policy.limits.output = Some((1 << 20).into());
     Sandbox::new(policy).unwrap()
 }
 

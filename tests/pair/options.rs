@@ -1,7 +1,7 @@
 //! Options, records and refusals of `sandbox pair`.
 //! It must not leave one side running when the other cannot start.
 
-use super::{pair, recorded};
+use super::{pair, recorded, valid};
 use crate::support::{self, Scratch, code, complaint};
 use serde_json::Value;
 use std::fs;
@@ -71,7 +71,7 @@ fn a_side_that_cannot_start_starts_neither() {
         assert_eq!(code(&output), expected, "{}", complaint(&output));
         let text: Value = serde_json::from_str(&fs::read_to_string(&record).unwrap()).unwrap();
         assert_eq!(text["complete"], false);
-        assert_eq!(text["version"], 1);
+        valid(&text).unwrap();
         assert_eq!(text["exit_code"], expected);
     }
 }
@@ -94,7 +94,30 @@ fn mistakes_are_125_and_say_where() {
         ),
         (
             &["--tty", ":", "/bin/true", ":", "/bin/true"],
-            "have no terminal",
+            "hint: leave `--tty` out",
+        ),
+        (
+            &[":", "--stdin", "x", "/bin/true", ":", "/bin/true"],
+            "hint: leave `--stdin` out",
+        ),
+        (
+            &[":", "/bin/true", ":", "--stdout", "x", "/bin/true"],
+            "hint: leave `--stdout` out",
+        ),
+        (
+            &["--stderr", "x", ":", "/bin/true", ":", "/bin/true"],
+            "write their standard error over the other's in one file",
+        ),
+        (
+            &[
+                "--report-format",
+                "isolate",
+                ":",
+                "/bin/true",
+                ":",
+                "/bin/true",
+            ],
+            "unknown option `--report-format`",
         ),
         (
             &["--fd", "77", ":", "/bin/true", ":", "/bin/true"],
@@ -151,8 +174,7 @@ fn verbose_names_the_side_of_each_line() {
 /// The words that the record and its schema have, both ways.
 #[test]
 fn the_record_has_the_fields_of_its_schema() {
-    let schema = include_str!("../../schema/pair.schema.json");
-    let schema: Value = serde_json::from_str(schema).unwrap();
+    let schema: Value = serde_json::from_str(sandbox::pair::SCHEMA).unwrap();
     let place = Scratch::new();
     let said = place.join("said");
     let (_, record) = recorded(

@@ -7,7 +7,7 @@ use crate::mounts_host::naive::Naive;
 use crate::mounts_host::{Node, Tree};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sandbox::policy::{Access, Content, InsidePath, Limits, Network, Policy, Weaken};
+use sandbox::policy::{Access, Cap, Content, Full, InsidePath, Limits, Network, Policy, Weaken};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub fn restriction() -> impl Strategy<Value = Restriction> {
         5 => (index(), below).prop_map(|(at, below)| Restriction::OnlyRead(at, below)),
         2 => index().prop_map(Restriction::Remove),
         4 => (index(), narrow).prop_map(|(at, access)| Restriction::Narrow(at, access)),
-        1 => (0..8usize, 1..1u64 << 40).prop_map(|(which, less)| Restriction::Limit(which, less)),
+        1 => (0..10usize, 1..1u64 << 40).prop_map(|(which, less)| Restriction::Limit(which, less)),
         1 => Just(Restriction::Network),
         1 => index().prop_map(Restriction::Strong),
         1 => draw::word().prop_map(Restriction::Deny),
@@ -230,7 +230,6 @@ fn limit(limits: &mut Limits, which: usize, less: u64) {
     let numbers = [
         &mut limits.memory,
         &mut limits.processes,
-        &mut limits.output,
         &mut limits.file_size,
         &mut limits.open_files,
         &mut limits.stack,
@@ -244,9 +243,23 @@ fn limit(limits: &mut Limits, which: usize, less: u64) {
             *limit = Some(lower(*limit));
         }
     }
+    let caps = [&mut limits.output, &mut limits.stdout, &mut limits.stderr];
+    for (number, cap) in caps.into_iter().enumerate() {
+        if number + 7 == which {
+            let most = lower(cap.map(|cap| cap.most));
+            // Or the stricter of two ends.
+            let full = cap.map_or(Full::Drain, |cap| cap.full);
+            let full = if less.is_multiple_of(2) {
+                full
+            } else {
+                Full::Kill
+            };
+            *cap = Some(Cap { most, full });
+        }
+    }
     let times = [&mut limits.cpu_time, &mut limits.wall_time];
     for (number, limit) in times.into_iter().enumerate() {
-        if number + 6 == which {
+        if number + 5 == which {
             let millis = limit.map(|limit| u64::try_from(limit.as_millis()).unwrap());
             let lower = lower(millis)
                 .min(less.max(1))

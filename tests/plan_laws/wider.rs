@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use sandbox::bpf::{Checked, Data};
 use sandbox::plan::seccomp::{ARCH, Answer, X32_BIT};
 use sandbox::plan::{Landlock, Plan};
-use sandbox::policy::Network;
+use sandbox::policy::{Cap, Network};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -178,6 +178,14 @@ fn limits(before: &Plan, after: &Plan) -> Result<(), TestCaseError> {
     prop_assert!(bytes(memory(after)) <= bytes(memory(before)));
     let processes = |plan: &Plan| plan.limits.processes.map(|(most, _)| most);
     prop_assert!(bytes(processes(after)) <= bytes(processes(before)));
-    prop_assert!(bytes(after.limits.output) <= bytes(before.limits.output));
+    let caps = |plan: &Plan| [plan.limits.output, plan.limits.stdout, plan.limits.stderr];
+    for (now, then) in caps(after).into_iter().zip(caps(before)) {
+        let most = |cap: Option<Cap>| bytes(cap.map(|cap| cap.most));
+        prop_assert!(most(now) <= most(then));
+        // Without a limit nothing is ever past it.
+        if let (Some(now), Some(then)) = (now, then) {
+            prop_assert!(now.full <= then.full);
+        }
+    }
     Ok(())
 }

@@ -85,7 +85,7 @@ fn what_cannot_be_read_is_one_sentence() {
     assert_eq!(
         says("compiler"),
         "no policy `compiler`; did you mean `compile`?\nhint: built-in policies: strict, base, \
-         compile, agent; a file is named with a `/` or ends in `.toml`"
+         compile, agent, judge, judge-compile; a file is named with a `/` or ends in `.toml`"
     );
     assert!(scratch.load("exact.toml").is_ok());
     assert!(scratch.load("bare").is_ok());

@@ -60,7 +60,9 @@ fn sound(policy: &Policy) -> Result<(), TestCaseError> {
     let numbers = [
         limits.memory,
         limits.processes,
-        limits.output,
+        limits.output.map(|cap| cap.most),
+        limits.stdout.map(|cap| cap.most),
+        limits.stderr.map(|cap| cap.most),
         limits.file_size,
         limits.open_files,
         limits.stack,
@@ -167,6 +169,8 @@ fn assembled() -> impl Strategy<Value = String> {
         "processes",
         "cpu-time",
         "stack",
+        "output",
+        "stdout",
         "allow",
         "deny",
         "kill",
@@ -214,6 +218,10 @@ fn assembled() -> impl Strategy<Value = String> {
         "{ text = 'x', reason = 'y' }",
         "{ dev = true, shm = '1kB' }",
         "{ symlink = 'x' }",
+        "{ most = '1KiB' }",
+        "{ most = 7, full = 'drain' }",
+        "{ most = '0B', full = 'kill' }",
+        "{ full = 'truncate' }",
         "{ synthetic = 'hosts' }",
     ];
     let sections = vec![

@@ -7,8 +7,8 @@ use super::{context, inside};
 use proptest::prelude::*;
 use sandbox::policy::syscalls::{GROUPS, REFUSED, UNKNOWN};
 use sandbox::policy::{
-    Access, BUILTIN, Content, Context, Enforcement, FileRule, InsidePath, Limits, Network, Policy,
-    Process, Syscalls, Weaken,
+    Access, BUILTIN, Cap, Content, Context, Enforcement, FileRule, Full, InsidePath, Limits,
+    Network, Policy, Process, Syscalls, Weaken,
 };
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -182,6 +182,8 @@ fn process() -> impl Strategy<Value = Process> {
             mdwe: switches[0],
             speculation: switches[1],
             core_scheduling: switches[2],
+            cpus: (one % 2 == 0).then(|| vec![one % 7, 9]),
+            aslr: switches[0],
             host_ids: (one.min(other), one.max(other)),
         },
     )
@@ -196,19 +198,25 @@ fn limits() -> impl Strategy<Value = Limits> {
         ]
     };
     let time = || proptest::option::of(millis().prop_map(Duration::from_millis));
-    let numbers = (number(), number(), number(), number(), number(), number());
+    let numbers = (number(), number(), number(), number(), number());
     let enforcement = prop::sample::select(Enforcement::ALL.to_vec());
-    let limits = (numbers, time(), time(), enforcement);
-    limits.prop_map(|(numbers, cpu_time, wall_time, enforcement)| Limits {
+    let full = || prop::sample::select(Full::ALL.to_vec());
+    let cap = || proptest::option::of((positive(), full()));
+    let cap = || cap().prop_map(|cap| cap.map(|(most, full)| Cap { most, full }));
+    let caps = (cap(), cap(), cap());
+    let limits = (numbers, caps, time(), time(), enforcement);
+    limits.prop_map(|(numbers, caps, cpu_time, wall_time, enforcement)| Limits {
         enforcement,
         memory: numbers.0,
         processes: numbers.1,
         cpu_time,
         wall_time,
-        output: numbers.2,
-        file_size: numbers.3,
-        open_files: numbers.4,
-        stack: numbers.5,
+        output: caps.0,
+        stdout: caps.1,
+        stderr: caps.2,
+        file_size: numbers.2,
+        open_files: numbers.3,
+        stack: numbers.4,
     })
 }
 
@@ -280,9 +288,9 @@ fn every_key_is_said_and_nothing_extended() {
         text,
         "version = 1\n\n[files]\n\n[process]\nuser = 1000\ngroup = 1000\nhostname = \"sandbox\"\n\
          env = {}\npass-env = []\nmemory-deny-write-execute = false\nspeculation = \"default\"\n\
-         core-scheduling = false\nhost-ids = \"2000000000-2000065535\"\n\n[network]\nmode = \"none\"\n\n\
+         core-scheduling = false\ncpus = \"none\"\naslr = true\nhost-ids = \"2000000000-2000065535\"\n\n[network]\nmode = \"none\"\n\n\
          [limits]\nmemory = \"none\"\nprocesses = \"none\"\ncpu-time = \"none\"\nwall-time = \"none\"\n\
-         output = \"none\"\nfile-size = \"none\"\nopen-files = \"none\"\nstack = \"none\"\nenforcement = \"best\"\n\n\
+         output = \"none\"\nstdout = \"none\"\nstderr = \"none\"\nfile-size = \"none\"\nopen-files = \"none\"\nstack = \"none\"\nenforcement = \"best\"\n\n\
          [syscalls]\nallow = []\ndeny = []\nkill = []\n\n[weaken]\n"
     );
 }

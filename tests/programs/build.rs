@@ -92,12 +92,13 @@ fn go() {
     }
 }
 
-/// Where rustc lives, if the user that runs the sandbox can read it.
+/// Where the rustc that builds these tests lives, if the user that runs the
+/// sandbox can read it. It is not the distribution's, which has no cargo.
 fn tool_chain() -> Option<PathBuf> {
     let compiler = std::env::var_os("RUSTC").unwrap_or("rustc".into());
     let output = Command::new(compiler).args(["--print", "sysroot"]).output();
     let Ok(output) = output else {
-        skip("rustc", "is not installed");
+        skip("tool-chain", "is not installed");
         return None;
     };
     let root = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
@@ -106,7 +107,7 @@ fn tool_chain() -> Option<PathBuf> {
         .status
         .success()
     {
-        skip("rustc", "lies where the ordinary user cannot read it");
+        skip("tool-chain", "lies where the ordinary user cannot read it");
         return None;
     }
     Some(root)

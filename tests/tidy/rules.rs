@@ -8,32 +8,48 @@ use super::source::{Source, words};
 pub const IMPORTS: &[(&str, &[&str])] = &[
     ("step", &[]),
     ("escape", &[]),
-    ("policy", &["step", "escape"]),
-    ("host", &["sys", "policy"]),
+    ("policy", &["step", "escape", "cpulist"]),
+    ("mountinfo", &[]),
+    ("cpulist", &[]),
+    ("host", &["sys", "policy", "mountinfo"]),
     ("bpf", &[]),
-    ("plan", &["policy", "host", "bpf", "step", "escape"]),
+    ("cgroup", &["sys", "escape", "mountinfo", "cpulist"]),
+    (
+        "plan",
+        &[
+            "policy",
+            "host",
+            "bpf",
+            "step",
+            "escape",
+            "transfer::Direction",
+        ],
+    ),
     ("sys", &[]),
     ("wire", &["step"]),
     // The image is what the launcher makes and the child reads.
     (
         "launch",
         &[
-            "plan", "policy", "wire", "step", "sys", "child", "report", "escape",
+            "plan", "policy", "wire", "step", "sys", "child", "report", "escape", "cgroup",
+            "transfer",
         ],
     ),
     ("child", &["launch::image", "wire", "step", "sys"]),
     (
         "supervise",
         &[
-            "launch", "plan", "policy", "wire", "report", "step", "sys", "escape", "Error",
+            "launch", "plan", "policy", "wire", "report", "step", "sys", "escape", "cgroup",
+            "Error", "cpulist",
         ],
     ),
-    ("report", &["escape"]),
+    ("report", &["escape", "transfer"]),
     ("error", &["plan", "policy"]),
     // The library's face: it calls each phase in turn.
     (
         "command",
         &[
+            "cgroup",
             "policy",
             "host",
             "plan",
@@ -41,13 +57,16 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "prepared",
             "supervise",
             "sys",
+            "copies",
             "Error",
         ],
     ),
     // Its other face: one plan for many commands.
     (
         "prepared",
-        &["Command", "Error", "host", "plan", "policy", "sys"],
+        &[
+            "Command", "Error", "Sandbox", "host", "plan", "policy", "sys",
+        ],
     ),
     // Two runs in one poll loop; each is an ordinary command.
     (
@@ -62,6 +81,11 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "supervise",
             "sys",
         ],
+    ),
+    // What a command copies, and the caller's ends of it.
+    (
+        "copies",
+        &["command", "launch", "plan", "transfer", "sys", "escape"],
     ),
     // Files in and out of a directory that is held by a descriptor.
     ("transfer", &["sys", "escape"]),
@@ -310,6 +334,8 @@ pub fn step_table(document: &str, steps: &[&str]) -> Vec<String> {
     let rows: Vec<String> = document
         .lines()
         .filter_map(|line| line.trim().strip_prefix('|')?.split('|').next())
+        // `--cgroup` is an option.
+        .filter(|cell| !cell.contains("--"))
         .map(plain)
         .filter(|cell| steps.contains(cell))
         .collect();

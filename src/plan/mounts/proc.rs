@@ -38,16 +38,22 @@ pub(super) fn write(at: &Path, facts: bool, policy: &Policy, host: &Host, ops: &
             continue;
         }
         let at = at.join(name);
-        ops.push(match made_up(name, policy, host.cpus) {
-            Some(text) => Op::Cover {
-                at,
-                text: text.into_bytes(),
+        ops.push(
+            match made_up(
+                name,
+                policy,
+                crate::plan::attributes::parallel(policy, host),
+            ) {
+                Some(text) => Op::Cover {
+                    at,
+                    text: text.into_bytes(),
+                },
+                None => Op::Mask {
+                    at,
+                    directory: entry.ends_with('/'),
+                },
             },
-            None => Op::Mask {
-                at,
-                directory: entry.ends_with('/'),
-            },
-        });
+        );
     }
 }
 

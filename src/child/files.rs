@@ -1,0 +1,41 @@
+//! Before the program's process exists: the parent is given the directories beneath which
+//! it copies files, as they are seen from here, and says when the program may start.
+//!
+//! It copies nothing and opens nothing but places: what is masked or not visible inside
+//! is so for the parent too. Without copies nothing is asked and nobody waits.
+
+use super::Failure;
+use crate::launch::image::Image;
+use crate::step::Step;
+use crate::sys::{Errno, fd, socket};
+use crate::wire::{FRAME_BYTES, Frame};
+use std::ffi::CStr;
+
+/// Items of step `payload`: the parent's word, and from the second on each directory.
+pub(crate) const ITEM_COPIED: usize = 0x1000;
+pub(crate) const ITEM_PLACE: usize = 0x1001;
+
+/// Called without any capability: what the ids alone cannot reach stays out of reach.
+pub(super) fn exchange(image: &Image) -> Result<(), Failure> {
+    if image.roots.is_empty() {
+        return Ok(());
+    }
+    for (position, root) in image.roots.iter().enumerate() {
+        give(image, root).map_err(Failure::at(Step::Payload, ITEM_PLACE + position))?;
+    }
+    let mut buffer = [0; FRAME_BYTES];
+    let bytes = socket::receive(image.control, &mut buffer, true)
+        .map_err(Failure::at(Step::Payload, ITEM_COPIED))?;
+    // End of file: the parent is gone, or refuses.
+    match buffer.get(..bytes).and_then(Frame::decode) {
+        Some(Frame::Go) => Ok(()),
+        _ => Err(Failure::at(Step::Payload, ITEM_COPIED)(Errno::EPIPE)),
+    }
+}
+
+fn give(image: &Image, root: &CStr) -> Result<(), Errno> {
+    let place = fd::open_path(libc::AT_FDCWD, root, false)?;
+    let given = socket::send_descriptor(image.control, place);
+    fd::close(place);
+    given
+}

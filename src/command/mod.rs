@@ -1,0 +1,247 @@
+//! The library's front door, in the manners of `std::process::Command`.
+//!
+//! It joins the phases and holds no logic of isolation.
+
+mod stdio;
+mod streams;
+
+pub use stdio::{Descriptor, Stdio};
+
+use crate::Error;
+use crate::cgroup::{Controllers, Home};
+use crate::copies::Wanted;
+use crate::host::{self, Host};
+use crate::launch::{self, Request};
+use crate::plan::{Invocation, Plan, Refusal};
+use crate::policy::Policy;
+use crate::prepared::{Cache, Prepared};
+use crate::supervise::Child;
+use crate::sys::tty;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use stdio::Passed;
+
+/// A policy, ready to run programs under.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    policy: Arc<Policy>,
+    home: Option<Arc<Home>>,
+}
+
+impl Sandbox {
+    /// Checks that the policy is one that could be put in force somewhere.
+    pub fn new(policy: Policy) -> Result<Sandbox, Error> {
+        policy.validate()?;
+        Ok(Sandbox {
+            policy: Arc::new(policy),
+            home: None,
+        })
+    }
+
+    /// Runs get control groups of their own, made in this home: the kernel keeps the
+    /// limits of memory and processes there, and counts processor time. Without one,
+    /// the next best does ([`crate::policy::Enforcement`]). Several may share one.
+    pub fn cgroups(mut self, home: impl Into<Arc<Home>>) -> Sandbox {
+        self.home = Some(home.into());
+        self
+    }
+
+    /// A program to run: a path (with a `/`), or a name to be found in the PATH
+    /// that the policy gives it.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        Command {
+            sandbox: self.clone(),
+            invocation: Invocation {
+                program: program.as_ref().to_owned(),
+                args: Vec::new(),
+                tty: false,
+                descriptors: Vec::new(),
+            },
+            stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
+            passed: BTreeMap::new(),
+            noise: false,
+            wanted: Wanted::default(),
+            prepared: None,
+        }
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Looks at the machine, once.
+    pub(crate) fn probe(&self, program: &OsStr) -> Host {
+        let mut host = Host::probe(&self.policy, program);
+        host.cgroup = self.home.as_deref().map(facts);
+        host
+    }
+}
+
+/// A program, its arguments and streams, and the sandbox it will run in.
+#[derive(Debug)]
+pub struct Command {
+    sandbox: Sandbox,
+    invocation: Invocation,
+    stdio: [Stdio; 3],
+    /// Other descriptors, by the number that they have inside.
+    passed: BTreeMap<RawFd, Passed>,
+    noise: bool,
+    pub(crate) wanted: Wanted,
+    /// Where the plan comes from, instead of a look at the machine.
+    prepared: Option<Arc<Cache>>,
+}
+
+impl Command {
+    /// Adds an argument.
+    pub fn arg(&mut self, argument: impl AsRef<OsStr>) -> &mut Command {
+        self.invocation.args.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(&mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Command {
+        let arguments = arguments.into_iter();
+        self.invocation
+            .args
+            .extend(arguments.map(|argument| OsString::from(argument.as_ref())));
+        self
+    }
+
+    /// The program's standard input.
+    pub fn stdin(&mut self, stdio: impl Into<Stdio>) -> &mut Command {
+        self.stdio[0] = stdio.into();
+        self
+    }
+
+    /// The program's standard output.
+    pub fn stdout(&mut self, stdio: impl Into<Stdio>) -> &mut Command {
+        self.stdio[1] = stdio.into();
+        self
+    }
+
+    /// The program's standard error.
+    pub fn stderr(&mut self, stdio: impl Into<Stdio>) -> &mut Command {
+        self.stdio[2] = stdio.into();
+        self
+    }
+
+    /// Lets an open descriptor (3 or higher) through under its own number.
+    pub fn fd(&mut self, fd: RawFd) -> &mut Command {
+        self.pass(fd, Passed::Own)
+    }
+
+    /// Gives the program a descriptor with this number (3 or higher), whatever the
+    /// number is in the calling process.
+    pub fn fd_as(&mut self, number: RawFd, descriptor: impl Into<Descriptor>) -> &mut Command {
+        self.pass(number, Passed::As(descriptor.into()))
+    }
+
+    fn pass(&mut self, number: RawFd, passed: Passed) -> &mut Command {
+        self.passed.insert(number, passed);
+        self.invocation.descriptors = self.passed.keys().copied().collect();
+        self
+    }
+
+    /// Gives the program a pty of its own instead of the standard streams, joined
+    /// to the caller's standard input and output while [`Child::wait`] runs.
+    pub fn tty(&mut self, tty: bool) -> &mut Command {
+        self.invocation.tty = tty;
+        self
+    }
+
+    /// Measures what disturbs the run ([`crate::report::Noise`]). Reads some files of
+    /// the host before and after.
+    pub fn noise(&mut self, noise: bool) -> &mut Command {
+        self.noise = noise;
+        self
+    }
+
+    /// Looks at the machine and makes the plan, for many runs of this program with these
+    /// arguments. Streams, descriptors, copies and [`Command::noise`] are each run's own.
+    pub fn prepare(&self) -> Result<Prepared, Error> {
+        Prepared::new(&self.sandbox, &self.invocation)
+    }
+
+    pub(crate) fn prepared(
+        sandbox: &Sandbox,
+        invocation: Invocation,
+        cache: Arc<Cache>,
+    ) -> Command {
+        let mut command = sandbox.command(&invocation.program);
+        command.invocation = invocation;
+        command.prepared = Some(cache);
+        command
+    }
+
+    /// What would be done, without doing it.
+    pub fn plan(&self) -> Result<Plan, Error> {
+        let plan = match &self.prepared {
+            Some(prepared) => prepared.plan(&self.invocation)?,
+            None => {
+                let host = self.sandbox.probe(&self.invocation.program);
+                Plan::resolve(&self.sandbox.policy, &host, &self.invocation)?
+            }
+        };
+        self.check_streams(&plan)?;
+        Ok(self.wanted.planned(plan)?)
+    }
+
+    /// Starts the program, every layer of the policy in force. On an error it was
+    /// not executed and nothing is left behind.
+    ///
+    /// Makes no change to the calling process: no signal handler, no child that
+    /// `wait(-1)` could see, no descriptor that survives an exec.
+    pub fn spawn(&mut self) -> Result<Child, Error> {
+        let plan = self.plan()?;
+        let copies = self.wanted.opened(&plan)?;
+        let departures = self.wanted.departures()?;
+        let opened = self.open(&plan)?;
+        let terminal = self.invocation.tty.then(|| {
+            tty::size(0)
+                .or_else(|| tty::size(1))
+                .unwrap_or(DEFAULT_SIZE)
+        });
+        let launched = launch::launch(&Request {
+            plan: &plan,
+            stdio: opened.stdio.each_ref().map(AsRawFd::as_raw_fd),
+            keep: opened.others.iter().map(AsRawFd::as_raw_fd).collect(),
+            terminal,
+            home: self.sandbox.home.as_deref(),
+            arrivals: &self.wanted.arrivals(&copies),
+        })?;
+        let ends = opened.ends;
+        // Our copies of the program's ends: kept, they would hide its end.
+        drop((opened.stdio, opened.others, opened.held));
+        let mut child = Child::new(launched, plan, ends, departures)?;
+        if self.noise {
+            child.measure_noise();
+        }
+        Ok(child)
+    }
+}
+
+/// What groups made there are good for.
+fn facts(home: &Home) -> host::Cgroup {
+    let has = |one| home.controllers().contains(one);
+    host::Cgroup {
+        memory: has(Controllers::MEMORY),
+        pids: has(Controllers::PIDS),
+        cpu: has(Controllers::CPU),
+        io: has(Controllers::IO),
+        cpuset: has(Controllers::CPUSET),
+    }
+}
+
+/// Where neither standard input nor output is a terminal (terminfo's own default).
+const DEFAULT_SIZE: libc::winsize = libc::winsize {
+    ws_row: 24,
+    ws_col: 80,
+    ws_xpixel: 0,
+    ws_ypixel: 0,
+};
+
+fn refuse(message: String) -> Error {
+    Error::Refused(Refusal::new(message))
+}
