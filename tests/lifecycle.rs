@@ -13,6 +13,8 @@ mod killed;
 mod limits;
 #[path = "lifecycle/relay.rs"]
 mod relay;
+#[path = "lifecycle/renamed.rs"]
+mod renamed;
 #[path = "lifecycle/signals.rs"]
 mod signals;
 #[path = "lifecycle/streams.rs"]

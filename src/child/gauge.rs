@@ -27,6 +27,7 @@ const WHOLE_SHARE: u64 = 64;
 
 /// The account of one run.
 pub(super) struct Gauge<'i> {
+    image: &'i Image,
     watch: &'i Watch,
     procfs: Option<RawFd>,
     perf: Option<RawFd>,
@@ -87,6 +88,7 @@ impl<'i> Gauge<'i> {
         };
         let own = process::usage(libc::RUSAGE_SELF)?;
         Ok(Gauge {
+            image,
             watch,
             procfs: descriptor(&image.found.procfs),
             perf: descriptor(&image.found.perf),
@@ -259,8 +261,8 @@ impl<'i> Gauge<'i> {
     /// Bytes in the file systems in memory that the program can write to.
     fn tmpfs(&self) -> Result<u64> {
         let mut bytes = 0;
-        for at in &self.watch.tmpfs {
-            bytes += fd::used(at)?;
+        for tmpfs in self.image.counted_tmpfs() {
+            bytes += fd::used(tmpfs.place.load(Relaxed))?;
         }
         Ok(bytes)
     }
@@ -337,13 +339,6 @@ impl<'i> Gauge<'i> {
             Err(Errno::EACCES | Errno::EPERM) => return Ok(0),
             other => gone(other)?,
         };
-        let watch = self.watch;
-        for (at, device) in watch.tmpfs.iter().zip(&watch.tmpfs_devices) {
-            let place = fd::open_path(libc::AT_FDCWD, at, false)?;
-            let facts = fd::stat(place);
-            fd::close(place);
-            device.store(facts?.st_dev, Relaxed);
-        }
         let (mut ours, mut kib) = (false, 0);
         each_line_of(maps, |line| {
             match proc::field(line, b"Pss:") {
@@ -351,8 +346,8 @@ impl<'i> Gauge<'i> {
                 _ => {}
             }
             if let Some(device) = mapped_device(line) {
-                let mut devices = self.watch.tmpfs_devices.iter();
-                ours = devices.any(|of| of.load(Relaxed) == device);
+                let mut counted = self.image.counted_tmpfs();
+                ours = counted.any(|tmpfs| tmpfs.device.load(Relaxed) == device);
             }
         })?;
         Ok(kib)

@@ -6,7 +6,9 @@
 
 use super::Failure;
 use super::stage::{Mapped, Mounted, Stage};
-use crate::launch::image::{Identity, Image, ImageOp, MountAttributes, Source, TmpfsOptions};
+use crate::launch::image::{
+    CountedTmpfs, Identity, Image, ImageOp, MountAttributes, Source, TmpfsOptions,
+};
 use crate::step::Step;
 use crate::sys::{Errno, Result, fd, mount};
 use std::ffi::CStr;
@@ -93,9 +95,13 @@ fn perform(root: RawFd, op: &ImageOp) -> Result<()> {
             at,
             options,
             attributes,
+            counted,
         } => {
             let tree = make_tmpfs(options, SAFE | flags(*attributes))?;
-            attach(root, tree, at)
+            match counted {
+                None => attach(root, tree, at),
+                Some(counted) => attach_counted(root, tree, at, counted),
+            }
         }
         ImageOp::Bind {
             at,
@@ -230,11 +236,24 @@ fn copy(root: RawFd, from: &CStr, at: &CStr, set: u64) -> Result<()> {
 
 /// Attaches and closes a detached tree.
 fn attach(root: RawFd, tree: RawFd, at: &CStr) -> Result<()> {
-    let attached = fd::open_path(root, at, true).and_then(|place| {
-        let attached = mount::attach(tree, place);
-        fd::close(place);
-        attached
-    });
+    let attached = attach_open(root, tree, at);
     fd::close(tree);
+    attached
+}
+
+/// Attaches a detached tree, and leaves it to pid 1.
+fn attach_counted(root: RawFd, tree: RawFd, at: &CStr, counted: &CountedTmpfs) -> Result<()> {
+    attach_open(root, tree, at)?;
+    // Standard streams take their numbers later, in a table that pid 1 shares.
+    let place = fd::raise(tree)?;
+    counted.device.store(fd::stat(place)?.st_dev, Relaxed);
+    counted.place.store(place, Relaxed);
+    Ok(())
+}
+
+fn attach_open(root: RawFd, tree: RawFd, at: &CStr) -> Result<()> {
+    let place = fd::open_path(root, at, true)?;
+    let attached = mount::attach(tree, place);
+    fd::close(place);
     attached
 }

@@ -39,7 +39,8 @@ fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno>
         perf,
         listener,
     ];
-    keep_only(kept)?;
+    let tmpfs = image.counted_tmpfs().map(|of| of.place.load(Relaxed));
+    keep_only(kept.into_iter().chain(tmpfs))?;
     let deadline = image.wall_time_ns.map(|limit| began.saturating_add(limit));
     loop {
         if let Some(status) = reap(program, &mut gauge)? {
@@ -132,11 +133,11 @@ fn wanted(fd: RawFd) -> libc::pollfd {
 }
 
 /// Closes every descriptor but these; -1 is none.
-fn keep_only(mut kept: [RawFd; 7]) -> Result<(), Errno> {
-    kept.sort_unstable();
+fn keep_only(kept: impl Iterator<Item = RawFd> + Clone) -> Result<(), Errno> {
     let mut first = 0;
-    for fd in kept {
-        let Ok(fd) = u32::try_from(fd) else { continue };
+    // Negative is none.
+    let kept = kept.filter_map(|fd| u32::try_from(fd).ok());
+    while let Some(fd) = kept.clone().filter(|fd| *fd >= first).min() {
         if first < fd {
             fd::close_range(first, fd - 1)?;
         }

@@ -102,10 +102,6 @@ pub(crate) struct Watch {
     pub(crate) tick_ns: u64,
     /// Memory limit, bytes, where pid 1 is what keeps it.
     pub(crate) memory: Option<u64>,
-    /// Writable file systems in memory.
-    pub(crate) tmpfs: Vec<CString>,
-    /// Their devices, once they were looked up: hardly any run needs them.
-    pub(crate) tmpfs_devices: Vec<AtomicU64>,
 }
 
 /// Descriptors that the child opens, -1 until then. The child writes into its own
@@ -153,6 +149,8 @@ pub(crate) enum ImageOp {
         at: CString,
         options: TmpfsOptions,
         attributes: MountAttributes,
+        /// Where what it holds counts for the memory limit, and pid 1 adds it up.
+        counted: Option<CountedTmpfs>,
     },
     Bind {
         at: CString,
@@ -184,6 +182,15 @@ pub(crate) enum ImageOp {
     },
 }
 
+/// A file system in memory, by what the child found. Not by its path: where that leads
+/// later, whoever may rename a directory on the way decides.
+pub(crate) struct CountedTmpfs {
+    /// A descriptor of it, -1 until then.
+    pub(crate) place: AtomicI32,
+    /// `st_dev` of what it holds.
+    pub(crate) device: AtomicU64,
+}
+
 /// Where a bound tree comes from.
 pub(crate) enum Source {
     /// The child opens it, and must find this there.
@@ -210,6 +217,14 @@ pub(crate) struct Descriptors {
 }
 
 impl Image {
+    /// The file systems in memory that pid 1 adds up.
+    pub(crate) fn counted_tmpfs(&self) -> impl Iterator<Item = &CountedTmpfs> + Clone {
+        self.ops.iter().filter_map(|op| match op {
+            ImageOp::Tmpfs { counted, .. } => counted.as_ref(),
+            _ => None,
+        })
+    }
+
     /// Prepares a plan. An argument or variable with a NUL byte is an error: the
     /// text of the offending string.
     pub(crate) fn prepare(
@@ -231,6 +246,7 @@ impl Image {
                 c_string(&variable)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let polled = matches!(plan.limits.memory, Some((_, MemoryBy::Polled)));
         let ops = plan
             .mounts
             .ops
@@ -242,7 +258,7 @@ impl Image {
                     .iter()
                     .find(|(of, _)| *of == position)
                     .map(|(_, fd)| *fd);
-                image_op(op, tree)
+                image_op(op, tree, polled)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let landlock = match (&plan.landlock, fds.ruleset) {
@@ -287,7 +303,7 @@ impl Image {
             filter: plan.seccomp.program.clone(),
             listening: plan.seccomp.listening.clone(),
             wall_time_ns: plan.limits.wall_time.map(nanoseconds),
-            watch: watch(plan, fds.cpu_stat)?,
+            watch: watch(plan, fds.cpu_stat),
             memory_current: fds.memory_current,
             found: Found {
                 procfs: AtomicI32::new(-1),
@@ -318,7 +334,7 @@ fn cpu_set(cpus: &[u32]) -> Option<CpuSet> {
 }
 
 /// What follows from the limits for pid 1.
-fn watch(plan: &Plan, cpu_stat: Option<RawFd>) -> Result<Watch, String> {
+fn watch(plan: &Plan, cpu_stat: Option<RawFd>) -> Watch {
     let limits = &plan.limits;
     let memory = match limits.memory {
         Some((bytes, MemoryBy::Polled)) => Some(bytes),
@@ -326,16 +342,7 @@ fn watch(plan: &Plan, cpu_stat: Option<RawFd>) -> Result<Watch, String> {
     };
     let counted = matches!(limits.processes, Some((_, ProcessesBy::Namespace)));
     let cpu = limits.cpu_time.map(|_| limits.cpu_by);
-    let mut tmpfs = Vec::new();
-    for op in &plan.mounts.ops {
-        if let Op::Tmpfs { at, attributes, .. } = op
-            && memory.is_some()
-            && !attributes.read_only
-        {
-            tmpfs.push(c_string(at)?);
-        }
-    }
-    Ok(Watch {
+    Watch {
         // Beside a perf event too: not everything stays in its sight.
         procfs: memory.is_some() || counted || matches!(cpu, Some(CpuBy::Perf | CpuBy::Seen)),
         // Where memory is watched it also tells when nothing can have grown.
@@ -345,9 +352,7 @@ fn watch(plan: &Plan, cpu_stat: Option<RawFd>) -> Result<Watch, String> {
         cpus: limits.cpus,
         tick_ns: crate::sys::process::tick_ns(),
         memory,
-        tmpfs_devices: tmpfs.iter().map(|_| AtomicU64::new(0)).collect(),
-        tmpfs,
-    })
+    }
 }
 
 fn c_string(text: impl AsRef<OsStr>) -> Result<CString, String> {
@@ -364,7 +369,7 @@ fn relative(at: &Path) -> Result<CString, String> {
     }
 }
 
-fn image_op(op: &Op, tree: Option<RawFd>) -> Result<ImageOp, String> {
+fn image_op(op: &Op, tree: Option<RawFd>, polled: bool) -> Result<ImageOp, String> {
     Ok(match op {
         Op::Directory { at, mode } => ImageOp::Directory {
             at: relative(at)?,
@@ -389,6 +394,10 @@ fn image_op(op: &Op, tree: Option<RawFd>) -> Result<ImageOp, String> {
             at: relative(at)?,
             options: tmpfs_options(*bytes, *inodes, *mode),
             attributes: *attributes,
+            counted: (polled && !attributes.read_only).then(|| CountedTmpfs {
+                place: AtomicI32::new(-1),
+                device: AtomicU64::new(0),
+            }),
         },
         Op::Bind {
             at,

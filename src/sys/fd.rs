@@ -350,9 +350,11 @@ pub(crate) fn read_at_start(fd: RawFd, buffer: &mut [u8]) -> Result<usize> {
     .map(|bytes| bytes as usize)
 }
 
-/// Bytes in use in the file system at a path (`statfs(2)`).
-pub(crate) fn used(path: &CStr) -> Result<u64> {
-    let facts = nix::sys::statfs::statfs(path)?;
+/// Bytes in use in the file system of a descriptor (`fstatfs(2)`).
+pub(crate) fn used(fd: RawFd) -> Result<u64> {
+    // SAFETY: the caller's descriptor stays open for the call.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let facts = nix::sys::statfs::fstatfs(fd)?;
     let blocks = facts.blocks().saturating_sub(facts.blocks_free());
     Ok(blocks.saturating_mul(facts.block_size() as u64))
 }
