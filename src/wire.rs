@@ -67,6 +67,9 @@ pub enum Frame {
     /// Init → parent: when the program was executed, on the clock inside (time_namespaces(7)).
     #[allow(missing_docs)]
     Began { ns: u64 },
+    /// Init → parent: pid 1 can watch the program no more, and ends everything.
+    #[allow(missing_docs)]
+    Lost { errno: i32 },
     /// Init → parent: a system call that the policy kills for was made, and
     /// everything is being killed.
     #[allow(missing_docs)]
@@ -95,6 +98,7 @@ impl Frame {
             Frame::Ended { ns } => halves(CONTROL_BASE + 8, ns),
             Frame::Violation { number } => (CONTROL_BASE + 9, number, 0),
             Frame::Began { ns } => halves(CONTROL_BASE + 10, ns),
+            Frame::Lost { errno } => (CONTROL_BASE + 11, errno as u32, 0),
         };
         let [a0, a1, a2, a3] = a.to_le_bytes();
         let [b0, b1, b2, b3] = b.to_le_bytes();
@@ -141,6 +145,9 @@ impl Frame {
             (9, number, 0) => Some(Frame::Violation { number }),
             (10, low, high) => Some(Frame::Began {
                 ns: whole(low, high),
+            }),
+            (11, errno, 0) => Some(Frame::Lost {
+                errno: errno as i32,
             }),
             _ => None,
         }

@@ -14,7 +14,14 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
     let code = match watch(image, program, ended) {
         Ok(()) => 0,
-        Err(_) => GAVE_UP,
+        Err(errno) => {
+            // All that can be done about a message that cannot be sent is done next.
+            let lost = Frame::Lost {
+                errno: errno as i32,
+            };
+            let _ = fd::write_all(image.control, &lost.encode());
+            GAVE_UP
+        }
     };
     process::exit(code)
 }

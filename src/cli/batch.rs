@@ -66,8 +66,13 @@ pub fn batch(batch: &args::Batch) -> Result<u8, Failure> {
                 super::complain(&format!("{escaped}: {line}"));
             }
         }
-        if let Some(Err(failure)) = &outcome {
-            super::complain(&format!("{escaped}: {}", failure.message));
+        let failed = match &outcome {
+            Some(Err(failure)) => Some(&failure.message),
+            Some(Ok(report)) => report.error.as_ref(),
+            None => None,
+        };
+        if let Some(message) = failed {
+            super::complain(&format!("{escaped}: {message}"));
         }
         super::print(&format!("{escaped}: {word}\n"))
     };

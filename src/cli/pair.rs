@@ -50,6 +50,14 @@ pub fn pair(words: &[OsString]) -> Result<u8, Failure> {
             if asked.head.output.verbose {
                 report.text().lines().for_each(super::complain);
             }
+            for (part, side) in [
+                ("solution", &report.solution),
+                ("interactor", &report.interactor),
+            ] {
+                if let Some(error) = &side.error {
+                    super::complain(&format!("{part}: {error}"));
+                }
+            }
             if let Some(record) = record {
                 record.finish(&report.json())?;
             }

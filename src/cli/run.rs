@@ -39,6 +39,9 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
             for error in report.files.iter().filter_map(|file| file.error.as_ref()) {
                 super::complain(&error.to_string());
             }
+            if let Some(error) = &report.error {
+                super::complain(error);
+            }
             if let Some(record) = record {
                 record.finish(&format.complete(&report))?;
             }

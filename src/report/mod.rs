@@ -91,6 +91,8 @@ pub struct Report {
     pub layers: Vec<Layer>,
     /// What the policy weakened by name.
     pub weakened: Vec<Weakened>,
+    /// What of ours failed, where the verdict is `internal`.
+    pub error: Option<String>,
     /// The outcome in one word: [`verdict`] of `exit`, `killed_by` and `limits_hit`.
     pub verdict: Verdict,
 }
@@ -328,6 +330,7 @@ mod tests {
                 token: "host-network",
                 reason: String::from("the \u{202e}database"),
             }],
+            error: None,
             verdict: verdict(exit, killed_by, &limits_hit),
             limits_hit,
         }

@@ -59,6 +59,9 @@ impl Report {
             let idle = if self.idle { ", idle" } else { "" };
             lines.push(format!("killed by: {}{idle}", by.name()));
         }
+        if let Some(error) = &self.error {
+            lines.push(format!("error: {error}"));
+        }
         lines.push(format!("end: {}", self.exit.words()));
         lines.push(format!("verdict: {}", self.computed().name()));
         let mut text = lines.join("\n");

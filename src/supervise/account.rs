@@ -8,7 +8,7 @@ use crate::launch::group::Counted;
 use crate::plan::{CpuBy, MemoryBy, Plan, ProcessesBy};
 use crate::policy::units::nanoseconds;
 use crate::report::{
-    Exit, Held, KilledBy, Layer, Limit, Output, Report, Violation, Weakened, verdict,
+    Exit, Held, KilledBy, Layer, Limit, Output, Report, Verdict, Violation, Weakened, verdict,
 };
 use crate::sys::process;
 
@@ -62,6 +62,7 @@ pub(super) fn report(
     let grew = exit.signal.map(i32::from) == Some(libc::SIGXFSZ);
     hit(Limit::FileSize, grew && has(plan, "fsize"));
     let (processes_peak, processes_source) = processes(facts, counted);
+    let verdict = verdict(exit, killed_by, &limits_hit);
     Report {
         exit,
         killed_by,
@@ -95,7 +96,8 @@ pub(super) fn report(
                 reason: reason.clone(),
             })
             .collect(),
-        verdict: verdict(exit, killed_by, &limits_hit),
+        error: (verdict == Verdict::Internal).then(|| failure(facts, events)),
+        verdict,
         limits_hit,
     }
 }
@@ -170,6 +172,20 @@ fn out_of_memory(events: MemoryEvents) -> Option<KilledBy> {
         (0, _) => None,
         (_, 0) => Some(KilledBy::Internal),
         _ => Some(KilledBy::Memory),
+    }
+}
+
+/// What of ours failed.
+fn failure(facts: &Facts, events: Option<MemoryEvents>) -> String {
+    if let Some(errno) = facts.lost {
+        return format!("pid 1 could not watch the program: {}", errno.desc());
+    }
+    match events.and_then(out_of_memory) {
+        Some(KilledBy::Internal) => {
+            "the machine, or a control group around the run's, had no memory left".to_owned()
+        }
+        _ => "pid 1 was killed: by somebody outside, or because the machine had no memory left"
+            .to_owned(),
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Facts {
     pub violation: Option<u32>,
     /// Who ended the program, when it was not itself.
     pub killed_by: Option<KilledBy>,
+    /// Why pid 1 could not watch any longer.
+    pub lost: Option<Errno>,
     /// The program may have ended before anybody saw that it wrote too much.
     pub output_limit_passed: bool,
 }
@@ -60,6 +62,10 @@ impl Facts {
             Some(Frame::Violation { number }) => {
                 self.violation = Some(number);
                 self.blame(KilledBy::Syscall);
+            }
+            Some(Frame::Lost { errno }) => {
+                self.lost = Some(Errno::from_raw(errno));
+                self.blame(KilledBy::Internal);
             }
             _ => return Err(Errno::EPROTO),
         }
@@ -110,6 +116,19 @@ mod tests {
         facts.hear(&OVER.encode()).unwrap();
         assert_eq!(facts.killed_by, None);
         assert_eq!(facts.exit().code, Some(0));
+    }
+
+    #[test]
+    fn a_pid_1_that_cannot_go_on_says_why() {
+        let mut facts = Facts::default();
+        facts.hear(&Frame::Lost { errno: 5 }.encode()).unwrap();
+        assert_eq!(facts.killed_by, Some(KilledBy::Internal));
+        assert_eq!(facts.lost, Some(Errno::EIO));
+        // Who had ended the program before that is still who it was.
+        let mut facts = Facts::default();
+        facts.hear(&OVER.encode()).unwrap();
+        facts.hear(&Frame::Lost { errno: 5 }.encode()).unwrap();
+        assert_eq!(facts.killed_by, Some(KilledBy::Wall));
     }
 
     #[test]

@@ -155,6 +155,7 @@ fn sigkill_of_pid_1_is_no_verdict_on_the_program() {
         .command()
         .args(["--", "/bin/sh", "-c", "echo ready; sleep 600", &marker])
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     expect(child.stdout.as_mut().unwrap(), "ready");
@@ -164,8 +165,16 @@ fn sigkill_of_pid_1_is_no_verdict_on_the_program() {
         nix::sys::signal::Signal::SIGKILL,
     )
     .unwrap();
+    let mut stderr = child.stderr.take().unwrap();
     assert_eq!(super::wait(child), 125);
-    assert_eq!(place.report()["verdict"], "internal");
+    let record = place.report();
+    assert_eq!(record["verdict"], "internal");
+    let error = record["error"].as_str().unwrap();
+    assert!(error.starts_with("pid 1 was killed"), "{error}");
+    // Whoever keeps no record is told as well.
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+    assert_eq!(said, format!("sandbox: {error}\n"));
     gone(&marker);
 }
 

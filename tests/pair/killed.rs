@@ -166,4 +166,9 @@ fn sigkill_of_one_sides_pid_1_is_no_verdict_on_the_other() {
     assert_eq!(support::code(&output), 125);
     let record: Value = serde_json::from_str(&fs::read_to_string(&place).unwrap()).unwrap();
     assert_eq!(verdicts(&record), ["internal", "ok"]);
+    let said = support::complaint(&output);
+    assert!(
+        said.contains("sandbox: solution: pid 1 was killed"),
+        "{said}"
+    );
 }
