@@ -22,7 +22,7 @@ use sandbox::host::paths::DEVICES;
 use sandbox::host::{Host, resource};
 use sandbox::plan::{Invocation, Op, Plan};
 use sandbox::policy::{
-    Cap, Content, Context, Enforcement, Full, InsidePath, Limits, Network, Policy, Process,
+    Access, Cap, Content, Context, Enforcement, Full, InsidePath, Limits, Network, Policy, Process,
     Syscalls, Weaken,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -256,6 +256,55 @@ fn a_further_restriction_never_widens_the_plan() {
     examples.enough(5);
 }
 
+/// Removes the rule of `/h`, and gives the plans before and after.
+fn without(files: &Policy, tree: &Tree) -> Option<(Plan, Plan)> {
+    let machine = Machine {
+        landlock_abi: 7,
+        speculation: [0, 0],
+        mdwe: true,
+        core_scheduling: false,
+        most_files: None,
+    };
+    let mut policy = files.clone();
+    policy.syscalls.allow = vec!["@default".into()];
+    let case = Case {
+        policy,
+        tree: tree.clone(),
+        machine,
+        tty: false,
+    };
+    let mut narrower = case.policy.clone();
+    restrict::remove(&mut narrower, tree, &InsidePath::new("/h").unwrap())?;
+    let plan = |policy| case.plan(policy, &case.host()).unwrap();
+    Some((plan(&case.policy), plan(&narrower)))
+}
+
+/// Random input once found this: the link is followed while the tree is there, and what
+/// it leads to has the rule. The law took the link's name for the file's.
+#[test]
+fn a_rule_behind_a_link_is_as_wide_without_the_tree() {
+    let tree = Tree::new(&["/h/b/a/b*", "/h/b/b -> /h/b/a"]);
+    let policy = mounts_host::policy(vec![
+        ("/h", mounts_host::host("/h", Access::Read)),
+        ("/h/b/b/b", mounts_host::host("/h/b/b/b", Access::Exec)),
+    ]);
+    let (before, after) = without(&policy, &tree).unwrap();
+    wider::no_wider(&before, &after, &tree, &[]).unwrap();
+}
+
+/// And this: `/h/b` says what the tree around says already, and `/h/a/a` hides something
+/// behind the link that it is. With a name of its own that is there, so it is no step.
+#[test]
+fn a_link_of_the_tree_is_known_under_the_name_that_the_map_gives_it() {
+    let tree = Tree::new(&["/h/a/a/a", "/h/a/b -> a"]);
+    let policy = mounts_host::policy(vec![
+        ("/h", mounts_host::host("/h/a", Access::Read)),
+        ("/h/a/a", mounts_host::nothing()),
+        ("/h/b", mounts_host::host("/h/a/b", Access::Read)),
+    ]);
+    assert!(without(&policy, &tree).is_none());
+}
+
 /// The weakening that a plan needs is asked for by name, and its reason is told.
 #[test]
 fn no_plan_is_weaker_than_its_tokens_say() {
@@ -380,8 +429,7 @@ fn no_path_inside_leads_above_the_root() {
             case.policy.files.insert(InsidePath::new(at).unwrap(), rule);
         }
         for (at, text) in links {
-            let rule =
-                mounts_host::rule(Content::Symlink(text.into()), sandbox::policy::Access::Read);
+            let rule = mounts_host::rule(Content::Symlink(text.into()), Access::Read);
             case.policy.files.insert(InsidePath::new(at).unwrap(), rule);
         }
         let Some(plan) = case.plan(&case.policy, &case.host()) else {
