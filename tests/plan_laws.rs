@@ -8,6 +8,8 @@ mod mounts_host;
 #[allow(dead_code)]
 #[path = "seccomp/draw.rs"]
 mod draw;
+#[path = "support/limits.rs"]
+mod drawn;
 #[path = "plan_laws/restrict.rs"]
 mod restrict;
 #[path = "plan_laws/wider.rs"]
@@ -22,13 +24,11 @@ use sandbox::host::paths::DEVICES;
 use sandbox::host::{Host, resource};
 use sandbox::plan::{Invocation, Op, Plan};
 use sandbox::policy::{
-    Access, Cap, Content, Context, Enforcement, Full, InsidePath, Limits, Network, Policy, Process,
-    Syscalls, Weaken,
+    Access, Content, Context, InsidePath, Limits, Network, Policy, Process, Syscalls, Weaken,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 /// A policy, and the machine that it meets.
 #[derive(Debug, Clone)]
@@ -79,28 +79,7 @@ impl Case {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    let number = || proptest::option::of(1..=1u64 << 40);
-    let time = || proptest::option::of((1..100_000u64).prop_map(Duration::from_millis));
-    let numbers = (number(), number(), number(), number(), number());
-    let enforcement = prop::sample::select(Enforcement::ALL.to_vec());
-    let full = || prop::sample::select(Full::ALL.to_vec());
-    let cap = || proptest::option::of((1..=1u64 << 40, full()));
-    let cap = || cap().prop_map(|cap| cap.map(|(most, full)| Cap { most, full }));
-    let caps = (cap(), cap(), cap());
-    let limits = (numbers, caps, time(), time(), enforcement);
-    limits.prop_map(|(numbers, caps, cpu_time, wall_time, enforcement)| Limits {
-        enforcement,
-        memory: numbers.0,
-        processes: numbers.1,
-        cpu_time,
-        wall_time,
-        output: caps.0,
-        stdout: caps.1,
-        stderr: caps.2,
-        file_size: numbers.2,
-        open_files: numbers.3,
-        stack: numbers.4,
-    })
+    drawn::limits(|| 1..=1u64 << 40, || 1..100_000u64)
 }
 
 fn process() -> impl Strategy<Value = Process> {
