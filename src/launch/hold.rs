@@ -30,6 +30,9 @@ fn bit(signal: Signal) -> u64 {
     1 << (signal as u32 - 1)
 }
 
+/// An exec that takes longer, with a signal waiting, hangs.
+const EXEC_HANGS_NS: u64 = 5_000_000_000;
+
 /// Held signals of the calling thread; held no longer when it is dropped.
 pub(super) struct Hold {
     /// Those that would end this process.
@@ -57,18 +60,17 @@ impl Hold {
 
     /// Waits until the socket has something to say; `false` where it has nothing, and a
     /// signal is there that would end this process.
-    pub(super) fn wait(&self, socket: &OwnedFd) -> Result<bool, Errno> {
-        let polled = |fd: RawFd| libc::pollfd {
-            fd,
-            events: libc::POLLIN,
-            revents: 0,
-        };
+    ///
+    /// With `exec` next, the program may run already, and pid 1 not yet have let go of the
+    /// socket: the signal is the program's then, and only an exec that hangs is given up.
+    pub(super) fn wait(&self, socket: &OwnedFd, exec: bool) -> Result<bool, Errno> {
         loop {
             let ends = self.ends.as_fd().as_raw_fd();
             let mut fds = [polled(socket.as_raw_fd()), polled(ends)];
             process::poll(&mut fds, None)?;
             match fds.map(|polled| polled.revents != 0) {
                 [true, _] => return Ok(true),
+                [false, true] if exec => return readable_within(socket, EXEC_HANGS_NS),
                 [false, true] => return Ok(false),
                 [false, false] => {}
             }
@@ -86,5 +88,25 @@ impl Drop for Hold {
         if let Some(before) = self.before {
             let _ = process::set_signal_mask(before);
         }
+    }
+}
+
+fn readable_within(socket: &OwnedFd, ns: u64) -> Result<bool, Errno> {
+    let end = process::monotonic_ns().saturating_add(ns);
+    loop {
+        let left = end.saturating_sub(process::monotonic_ns());
+        let mut fds = [polled(socket.as_raw_fd())];
+        process::poll(&mut fds, Some(left))?;
+        if fds[0].revents != 0 || left == 0 {
+            return Ok(fds[0].revents != 0);
+        }
+    }
+}
+
+fn polled(fd: RawFd) -> libc::pollfd {
+    libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
     }
 }

@@ -249,9 +249,9 @@ fn accompany(
     let mut held = None;
     loop {
         let mut buffer = [0; FRAME_BYTES + 1];
-        let heard = hold
-            .as_ref()
-            .map_or(Ok(true), |hold| hold.wait(&birth.status));
+        let heard = hold.as_ref().map_or(Ok(true), |hold| {
+            hold.wait(&birth.status, progress.is_exec_next())
+        });
         if !heard.map_err(explain::parent("hear from the new process"))? {
             return Err(Refusal::new(
                 "a signal came before the program was executed",
