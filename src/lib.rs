@@ -68,8 +68,6 @@ pub use command::{Command, Descriptor, Sandbox, Stdio};
 pub use copies::{CopyIn, CopyOut};
 pub use error::Error;
 pub use prepared::Prepared;
-#[doc(hidden)]
-pub use supervise::hold_forwarded_signals;
 pub use supervise::{Captured, Child};
 #[doc(hidden)]
 pub use sys::inherited::{inherited_writable_fd, is_inherited_fd};

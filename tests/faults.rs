@@ -32,7 +32,9 @@ use judge::{End, judge};
 use listener::{Call, Fault};
 use roles::Role;
 use run::{Outcome, run};
-use scenario::{COPIES, LARGE, OUTPUT, Place, ROOT, ROOT_COPIES, SIGNALS, SMALL, Scenario, WALL};
+use scenario::{
+    ASLEEP, COPIES, HANGS, LARGE, OUTPUT, Place, ROOT, ROOT_COPIES, SIGNALS, SMALL, Scenario, WALL,
+};
 use std::collections::BTreeMap;
 
 const ERRNOS: [(i32, &str); 5] = [
@@ -108,6 +110,28 @@ fn while_the_wall_time_passes() {
 #[test]
 fn while_too_much_is_written() {
     every_fault(&OUTPUT, &[Role::Front, Role::Init]);
+}
+
+/// The program is there when it comes, though the front end has not seen that: it is the
+/// program's, and the record is whole.
+#[test]
+fn a_signal_that_comes_with_exec_is_the_programs() {
+    let outcome = healthy(&ASLEEP, &Place::new());
+    assert_eq!(outcome.stdout, "ready\nover\n");
+}
+
+/// The program is not there and does not come.
+#[test]
+fn a_signal_that_comes_before_exec_ends_the_launch() {
+    let outcome = run(&HANGS, &Place::new(), None);
+    let record: serde_json::Value = serde_json::from_str(&outcome.report.unwrap()).unwrap();
+    assert_eq!(
+        (outcome.code, outcome.seen.gone, &record["complete"]),
+        (HANGS.code, true, &false.into()),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!outcome.marked);
 }
 
 /// Runs the scenario once for every fault of these roles.

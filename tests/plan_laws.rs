@@ -8,6 +8,8 @@ mod mounts_host;
 #[allow(dead_code)]
 #[path = "seccomp/draw.rs"]
 mod draw;
+#[path = "support/limits.rs"]
+mod drawn;
 #[path = "plan_laws/restrict.rs"]
 mod restrict;
 #[path = "plan_laws/wider.rs"]
@@ -22,13 +24,11 @@ use sandbox::host::paths::DEVICES;
 use sandbox::host::{Host, resource};
 use sandbox::plan::{Invocation, Op, Plan};
 use sandbox::policy::{
-    Cap, Content, Context, Enforcement, Full, InsidePath, Limits, Network, Policy, Process,
-    Syscalls, Weaken,
+    Access, Content, Context, InsidePath, Limits, Network, Policy, Process, Syscalls, Weaken,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 /// A policy, and the machine that it meets.
 #[derive(Debug, Clone)]
@@ -79,28 +79,7 @@ impl Case {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    let number = || proptest::option::of(1..=1u64 << 40);
-    let time = || proptest::option::of((1..100_000u64).prop_map(Duration::from_millis));
-    let numbers = (number(), number(), number(), number(), number());
-    let enforcement = prop::sample::select(Enforcement::ALL.to_vec());
-    let full = || prop::sample::select(Full::ALL.to_vec());
-    let cap = || proptest::option::of((1..=1u64 << 40, full()));
-    let cap = || cap().prop_map(|cap| cap.map(|(most, full)| Cap { most, full }));
-    let caps = (cap(), cap(), cap());
-    let limits = (numbers, caps, time(), time(), enforcement);
-    limits.prop_map(|(numbers, caps, cpu_time, wall_time, enforcement)| Limits {
-        enforcement,
-        memory: numbers.0,
-        processes: numbers.1,
-        cpu_time,
-        wall_time,
-        output: caps.0,
-        stdout: caps.1,
-        stderr: caps.2,
-        file_size: numbers.2,
-        open_files: numbers.3,
-        stack: numbers.4,
-    })
+    drawn::limits(|| 1..=1u64 << 40, || 1..100_000u64)
 }
 
 fn process() -> impl Strategy<Value = Process> {
@@ -256,6 +235,55 @@ fn a_further_restriction_never_widens_the_plan() {
     examples.enough(5);
 }
 
+/// Removes the rule of `/h`, and gives the plans before and after.
+fn without(files: &Policy, tree: &Tree) -> Option<(Plan, Plan)> {
+    let machine = Machine {
+        landlock_abi: 7,
+        speculation: [0, 0],
+        mdwe: true,
+        core_scheduling: false,
+        most_files: None,
+    };
+    let mut policy = files.clone();
+    policy.syscalls.allow = vec!["@default".into()];
+    let case = Case {
+        policy,
+        tree: tree.clone(),
+        machine,
+        tty: false,
+    };
+    let mut narrower = case.policy.clone();
+    restrict::remove(&mut narrower, tree, &InsidePath::new("/h").unwrap())?;
+    let plan = |policy| case.plan(policy, &case.host()).unwrap();
+    Some((plan(&case.policy), plan(&narrower)))
+}
+
+/// Random input once found this: the link is followed while the tree is there, and what
+/// it leads to has the rule. The law took the link's name for the file's.
+#[test]
+fn a_rule_behind_a_link_is_as_wide_without_the_tree() {
+    let tree = Tree::new(&["/h/b/a/b*", "/h/b/b -> /h/b/a"]);
+    let policy = mounts_host::policy(vec![
+        ("/h", mounts_host::host("/h", Access::Read)),
+        ("/h/b/b/b", mounts_host::host("/h/b/b/b", Access::Exec)),
+    ]);
+    let (before, after) = without(&policy, &tree).unwrap();
+    wider::no_wider(&before, &after, &tree, &[]).unwrap();
+}
+
+/// And this: `/h/b` says what the tree around says already, and `/h/a/a` hides something
+/// behind the link that it is. With a name of its own that is there, so it is no step.
+#[test]
+fn a_link_of_the_tree_is_known_under_the_name_that_the_map_gives_it() {
+    let tree = Tree::new(&["/h/a/a/a", "/h/a/b -> a"]);
+    let policy = mounts_host::policy(vec![
+        ("/h", mounts_host::host("/h/a", Access::Read)),
+        ("/h/a/a", mounts_host::nothing()),
+        ("/h/b", mounts_host::host("/h/a/b", Access::Read)),
+    ]);
+    assert!(without(&policy, &tree).is_none());
+}
+
 /// The weakening that a plan needs is asked for by name, and its reason is told.
 #[test]
 fn no_plan_is_weaker_than_its_tokens_say() {
@@ -380,8 +408,7 @@ fn no_path_inside_leads_above_the_root() {
             case.policy.files.insert(InsidePath::new(at).unwrap(), rule);
         }
         for (at, text) in links {
-            let rule =
-                mounts_host::rule(Content::Symlink(text.into()), sandbox::policy::Access::Read);
+            let rule = mounts_host::rule(Content::Symlink(text.into()), Access::Read);
             case.policy.files.insert(InsidePath::new(at).unwrap(), rule);
         }
         let Some(plan) = case.plan(&case.policy, &case.host()) else {

@@ -154,11 +154,9 @@ fn play(asked: &Asked, streams: &[Streams; 2]) -> Result<PairReport, Failure> {
     if let Some((file, limit)) = transcript(game)? {
         pair.transcript(file, limit);
     }
-    let playing = pair.spawn()?;
-    // Not before: a launch that hangs can be interrupted.
-    sandbox::hold_forwarded_signals()
-        .map_err(|error| Failure::io("cannot hold signals for the programs", &error))?;
-    Ok(playing.wait_forwarding_signals()?)
+    // For the programs, once both are there; a launch that hangs can be interrupted.
+    pair.hold_signals();
+    Ok(pair.spawn()?.wait_forwarding_signals()?)
 }
 
 fn transcript(game: &args::Game) -> Result<Option<(File, u64)>, Failure> {

@@ -79,9 +79,7 @@ fn launch(run: &args::Run, streams: &Streams) -> Result<Report, Failure> {
     copies::apply(&run.copies, &mut command)?;
     command.noise(run.output.noise);
     streams.apply(&mut command)?;
-    let child = command.spawn()?;
-    // Not before: a launch that hangs can be interrupted.
-    sandbox::hold_forwarded_signals()
-        .map_err(|error| Failure::io("cannot hold signals for the program", &error))?;
-    Ok(child.wait_forwarding_signals()?)
+    // For the program, once it is there; a launch that hangs can be interrupted.
+    command.hold_signals();
+    Ok(command.spawn()?.wait_forwarding_signals()?)
 }

@@ -15,7 +15,7 @@ use crate::launch::{self, Request};
 use crate::plan::{Invocation, Plan, Refusal};
 use crate::policy::Policy;
 use crate::prepared::{Cache, Prepared};
-use crate::supervise::Child;
+use crate::supervise::{Child, FRONT_END};
 use crate::sys::tty;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -62,6 +62,7 @@ impl Sandbox {
             stdio: [Stdio::Inherit, Stdio::Inherit, Stdio::Inherit],
             passed: BTreeMap::new(),
             noise: false,
+            hold_signals: false,
             wanted: Wanted::default(),
             prepared: None,
         }
@@ -88,6 +89,7 @@ pub struct Command {
     /// Other descriptors, by the number that they have inside.
     passed: BTreeMap<RawFd, Passed>,
     noise: bool,
+    hold_signals: bool,
     pub(crate) wanted: Wanted,
     /// Where the plan comes from, instead of a look at the machine.
     prepared: Option<Arc<Cache>>,
@@ -158,6 +160,17 @@ impl Command {
         self
     }
 
+    /// Blocks in the thread that starts the program, for good, what
+    /// [`Child::wait_forwarding_signals`] receives. For a process that has nothing to do but wait
+    /// and say what happened: a signal that comes after exec, and before the wait, is
+    /// forwarded by it, and one that comes after the wait must not end the process before its
+    /// last word. Before exec it ends the launch, and the process as it always would.
+    #[doc(hidden)]
+    pub fn hold_signals(&mut self) -> &mut Command {
+        self.hold_signals = true;
+        self
+    }
+
     /// Looks at the machine and makes the plan, for many runs of this program with these
     /// arguments. Streams, descriptors, copies and [`Command::noise`] are each run's own.
     pub fn prepare(&self) -> Result<Prepared, Error> {
@@ -210,6 +223,7 @@ impl Command {
             terminal,
             home: self.sandbox.home.as_deref(),
             arrivals: &self.wanted.arrivals(&copies),
+            hold: self.hold_signals.then_some(FRONT_END),
         })?;
         let ends = opened.ends;
         // Our copies of the program's ends: kept, they would hide its end.

@@ -10,6 +10,7 @@ mod clone;
 pub(crate) mod group;
 pub(crate) mod explain;
 pub(crate) mod files;
+pub(crate) mod hold;
 pub(crate) mod progress;
 
 use crate::cgroup::Home;
@@ -22,6 +23,7 @@ use crate::sys::{Errno, fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame};
 use files::{Arrival, Held};
 use group::Group;
+use hold::{FrontEnd, Hold};
 use image::{Descriptors, Image};
 use progress::Progress;
 use std::ffi::CString;
@@ -41,6 +43,8 @@ pub(crate) struct Request<'a> {
     pub(crate) home: Option<&'a Home>,
     /// What is copied in before the start.
     pub(crate) arrivals: &'a [Arrival<'a>],
+    /// Signals that the calling thread holds, for good, once the program is executed.
+    pub(crate) hold: Option<FrontEnd>,
 }
 
 /// A program that runs, every layer in force.
@@ -78,6 +82,9 @@ struct Birth {
 /// left.
 pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     let plan = request.plan;
+    // The first, and so dropped last: a signal that ends this process ends it when nothing
+    // of the launch is left.
+    let mut hold = None;
     let (status, child_status) = socket::pair().map_err(explain::parent("make a socket"))?;
     let (control, child_control) = socket::pair().map_err(explain::parent("make a socket"))?;
     // Not under the number of a standard stream: the program's process, which shares
@@ -140,9 +147,18 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     if let (Some(group), Some(_)) = (&group, &identity) {
         group.adopt(birth.born.pid())?;
     }
-    let confirmed = accompany(&birth, request, identity.as_ref(), group.as_mut())?;
+    let confirmed = accompany(
+        &birth,
+        request,
+        identity.as_ref(),
+        group.as_mut(),
+        &mut hold,
+    )?;
     let gone = || Refusal::new("the new process is gone");
     let (pid, pidfd) = birth.born.keep().ok_or_else(gone)?;
+    if let Some(hold) = hold {
+        hold.keep();
+    }
     Ok(Launched {
         pid,
         pidfd,
@@ -214,12 +230,14 @@ fn accompany(
     request: &Request<'_>,
     identity: Option<&as_root::Identity>,
     mut group: Option<&mut Group>,
+    hold: &mut Option<Hold>,
 ) -> Result<Confirmed, Refusal> {
     let plan = request.plan;
+    let copies = !plan.copies.roots.is_empty();
     write_maps(birth.born.pid(), plan, identity)
-        .and_then(|()| {
-            socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
-                .map_err(explain::parent("speak to the new process"))
+        .and_then(|()| match copies {
+            true => go(birth),
+            false => go_for_good(birth, request, hold),
         })
         .map_err(|refusal| last_words(birth, plan).unwrap_or(refusal))?;
     let mut layers = vec![
@@ -231,6 +249,14 @@ fn accompany(
     let mut held = None;
     loop {
         let mut buffer = [0; FRAME_BYTES + 1];
+        let heard = hold.as_ref().map_or(Ok(true), |hold| {
+            hold.wait(&birth.status, progress.is_exec_next())
+        });
+        if !heard.map_err(explain::parent("hear from the new process"))? {
+            return Err(Refusal::new(
+                "a signal came before the program was executed",
+            ));
+        }
         let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, true)
             .map_err(explain::parent("hear from the new process"))?;
         if bytes == 0 {
@@ -239,10 +265,8 @@ fn accompany(
         let message = buffer.get(..bytes).unwrap_or_default();
         layers.push(progress.hear(message)?);
         match (Frame::decode(message), group.as_deref_mut()) {
-            (Some(Frame::Done { step, .. }), _)
-                if step == Step::Caps && !plan.copies.roots.is_empty() =>
-            {
-                held = Some(copy_in(birth, request, identity)?);
+            (Some(Frame::Done { step, .. }), _) if step == Step::Caps && copies => {
+                held = Some(copy_in(birth, request, identity, hold)?);
             }
             (
                 Some(Frame::Done {
@@ -268,19 +292,35 @@ fn accompany(
     })
 }
 
+/// The new process waits for this.
+fn go(birth: &Birth) -> Result<(), Refusal> {
+    socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
+        .map_err(explain::parent("speak to the new process"))
+}
+
+/// As [`go`], and it waits for nothing more: from here on the program may be executed at
+/// any moment, and a signal be for it.
+fn go_for_good(
+    birth: &Birth,
+    request: &Request<'_>,
+    hold: &mut Option<Hold>,
+) -> Result<(), Refusal> {
+    if let Some(signals) = request.hold {
+        *hold = Some(Hold::begin(signals).map_err(explain::parent("hold signals"))?);
+    }
+    go(birth)
+}
+
 /// Files in, while pid 1 waits for the word to go on.
 fn copy_in(
     birth: &Birth,
     request: &Request<'_>,
     identity: Option<&as_root::Identity>,
+    hold: &mut Option<Hold>,
 ) -> Result<Held, Refusal> {
     let (plan, pid) = (request.plan, birth.born.pid());
     files::bring_in(pid, &birth.control, plan, request.arrivals, identity)
-        .and_then(|held| {
-            socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
-                .map_err(explain::parent("speak to the new process"))?;
-            Ok(held)
-        })
+        .and_then(|held| go_for_good(birth, request, hold).map(|()| held))
         .map_err(|refusal| last_words(birth, plan).unwrap_or(refusal))
 }
 

@@ -40,6 +40,11 @@ impl<'p> Progress<'p> {
         }
     }
 
+    /// Is everything confirmed that comes before exec?
+    pub(super) fn is_exec_next(&self) -> bool {
+        self.left.is_empty()
+    }
+
     /// The end of the messages, which is exec when every step is confirmed.
     ///
     /// # Errors

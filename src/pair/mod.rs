@@ -82,6 +82,13 @@ impl Pair {
         self
     }
 
+    /// As [`Command::hold_signals`], of the program that is started last.
+    #[doc(hidden)]
+    pub fn hold_signals(&mut self) -> &mut Pair {
+        self.solution.hold_signals();
+        self
+    }
+
     /// Starts both, every layer of both policies in force, the interactor first: it
     /// waits for the solution rather than the other way round. On an error neither is
     /// left running.

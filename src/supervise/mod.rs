@@ -18,8 +18,7 @@ mod watch;
 
 pub(crate) use ends::{Ends, Sink, Through};
 pub(crate) use flow::Wanted;
-pub(crate) use signals::Signals;
-pub use signals::hold_forwarded_signals;
+pub(crate) use signals::{FRONT_END, Signals};
 pub(crate) use watch::{is_ready, polled};
 
 use crate::Error;

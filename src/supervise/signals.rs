@@ -2,6 +2,7 @@
 
 use super::Wanted;
 use super::terminal::Terminal;
+use crate::launch::hold::FrontEnd;
 use crate::sys::{Errno, fd, process};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -20,22 +21,11 @@ const FORWARDED: [Signal; 6] = [
 /// What a front end does not take itself.
 const OURS: [Signal; 3] = [Signal::SIGWINCH, Signal::SIGTSTP, Signal::SIGCONT];
 
-/// Blocks in the calling thread, for good, what [`crate::Child::wait_forwarding_signals`]
-/// receives. For a process that has nothing to do but wait and say what happened: a signal
-/// that comes before the wait is forwarded by it, and one that comes after it must
-/// not end the process before its last word.
-///
-/// # Errors
-/// Only where a filter around this process refuses `rt_sigprocmask(2)`.
-pub fn hold_forwarded_signals() -> std::io::Result<()> {
-    let blocked = process::block_signals(mask());
-    blocked.map(drop).map_err(std::io::Error::from)
-}
-
-fn mask() -> u64 {
-    let all = FORWARDED.into_iter().chain(OURS);
-    all.fold(0, |mask, signal| mask | 1 << (signal as u32 - 1))
-}
+/// What [`crate::Child::wait_forwarding_signals`] receives.
+pub(crate) const FRONT_END: FrontEnd = FrontEnd {
+    forwarded: &FORWARDED,
+    taken: &OURS,
+};
 
 /// The front end's signals, received by descriptor. Unblocked again on drop.
 pub(crate) struct Signals {
@@ -50,7 +40,7 @@ impl Signals {
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         // First what can fail and needs no undoing.
         let descriptor = SignalFd::with_flags(&set, flags)?;
-        let before = process::block_signals(mask())?;
+        let before = process::block_signals(FRONT_END.mask())?;
         Ok(Signals { descriptor, before })
     }
 

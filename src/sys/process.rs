@@ -250,6 +250,15 @@ pub(crate) fn block_signals(mask: u64) -> Result<u64> {
     Ok(old)
 }
 
+/// Is the signal neither ignored nor handled? Parent only.
+pub(crate) fn has_default_action(signal: i32) -> Result<bool> {
+    // SAFETY: zeroed is a valid sigaction.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: nothing is changed; `action` is written.
+    check(unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) }.into())?;
+    Ok(action.sa_sigaction == libc::SIG_DFL)
+}
+
 /// A signalfd for one signal, which must be blocked.
 pub(crate) fn signal_descriptor(signal: i32) -> Result<i32> {
     let mask: u64 = 1 << (signal - 1);

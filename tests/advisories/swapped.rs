@@ -2,56 +2,17 @@
 //! made on the host through a rename), CVE-2026-41579 (a target swapped for a link).
 //! Somebody renames as fast as he can while sandboxes start. No answer depends on who wins.
 
+#[path = "../support/swapper.rs"]
+mod swapper;
+
 use crate::support::{self, Scratch};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::path::PathBuf;
+use swapper::Swapper;
 
 /// Sandboxes started against each kind of swap.
 const RUNS: usize = 80;
-
-/// Exchanges two names until dropped; then they are as they were.
-struct Swapper {
-    stop: std::sync::Arc<AtomicBool>,
-    thread: Option<thread::JoinHandle<u64>>,
-}
-
-impl Swapper {
-    fn start(one: &Path, other: &Path) -> Swapper {
-        let stop = std::sync::Arc::new(AtomicBool::new(false));
-        let (one, other, told) = (one.to_owned(), other.to_owned(), stop.clone());
-        let thread = thread::spawn(move || {
-            let mut times = 0;
-            while !told.load(Ordering::Relaxed) || times % 2 == 1 {
-                exchange(&one, &other);
-                times += 1;
-                // Half of the plans shall be made of each.
-                thread::yield_now();
-            }
-            times
-        });
-        Swapper {
-            stop,
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for Swapper {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let times = self.thread.take().unwrap().join().unwrap();
-        assert!(times > 100 || thread::panicking(), "{times}");
-    }
-}
-
-fn exchange(one: &Path, other: &Path) {
-    let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
-    let here = nix::fcntl::AT_FDCWD;
-    nix::fcntl::renameat2(here, one, here, other, flags).unwrap();
-}
 
 /// A tree that an attacker may write, beside what he may not see.
 struct Place {
@@ -101,7 +62,7 @@ fn against(place: &Place, swapped: (&str, &str), source: &str, file: &str) {
     let tree = place.tree.to_str().unwrap();
     let mapped = place.mapped(source);
     let before = place.scratch.listing();
-    let swapper = Swapper::start(&place.tree.join(swapped.0), &place.tree.join(swapped.1));
+    let swapper = Swapper::start(place.tree.join(swapped.0), place.tree.join(swapped.1));
     let mut seen = [0, 0];
     for run in 0..RUNS {
         // As the next run of a guest that writes the tree in another one, and read-only.
@@ -114,6 +75,7 @@ fn against(place: &Place, swapped: (&str, &str), source: &str, file: &str) {
             }
         }
     }
+    assert!(swapper.times() > 100, "{}", swapper.times());
     drop(swapper);
     assert!(
         seen.iter().all(|count| *count > 0),
@@ -158,7 +120,7 @@ fn cve_2024_45310_cve_2026_41579_a_target_swapped_for_a_link_makes_nothing_on_th
     let before = place.scratch.listing();
     let script = "cat /x/planned/who; ls -A /x/planned/in; cat /x/file 2>/dev/null; exit 0";
     let mut ran = 0;
-    let swapper = Swapper::start(&place.tree.join("planned"), &place.tree.join("bait"));
+    let swapper = Swapper::start(place.tree.join("planned"), place.tree.join("bait"));
     for _ in 0..RUNS {
         if let Some(text) = outcome(&policy, &["/bin/sh", "-c", script]) {
             // While it runs, a directory may be renamed over what the mounts cover: the
@@ -167,6 +129,7 @@ fn cve_2024_45310_cve_2026_41579_a_target_swapped_for_a_link_makes_nothing_on_th
             ran += 1;
         }
     }
+    assert!(swapper.times() > 100, "{}", swapper.times());
     drop(swapper);
     assert_eq!(place.scratch.listing(), before);
     println!("{ran} of {RUNS} were not refused");

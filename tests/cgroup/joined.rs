@@ -4,6 +4,9 @@ use super::{delegated, support};
 use serde_json::Value;
 use support::{Scratch, code, complaint};
 
+/// Enough for a shell that counts where every instruction is emulated.
+const PATIENT: [&str; 4] = ["--cpu-time", "100s", "--wall-time", "300s"];
+
 /// Who counted the processor time of each.
 fn sources(records: &[&Value]) -> Vec<String> {
     let source = |record: &&Value| record["cpu_source"].as_str().unwrap().to_owned();
@@ -19,6 +22,7 @@ fn the_sides_of_a_pair_have_a_group_each() {
     let place = scratch.join("pair.json");
     let mut command = support::sandbox();
     command.arg("pair").arg("--report").arg(&place);
+    command.args(PATIENT);
     for burn in ["i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done", "cat"] {
         command.args([":", "/bin/sh", "-c", burn]);
     }
@@ -48,7 +52,8 @@ fn the_tests_of_a_batch_have_a_group_each() {
     command
         .arg(scratch.join("*.in"))
         .arg("--report")
-        .arg(&place);
+        .arg(&place)
+        .args(PATIENT);
     let script = "read n; i=0; while [ $i -lt $n ]; do i=$((i+1)); done";
     command.args(["--", "/bin/sh", "-c", script]);
     let output = support::run(&mut command);

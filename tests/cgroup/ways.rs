@@ -6,7 +6,7 @@ use super::tree::{Sleeper, Tree, children, hand_on, shell_in};
 use sandbox::cgroup::{Controllers, Home, Search, Wanted};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const THREE: &[(&str, &str)] = &[("FIND_CONTROLLERS", "memory, pids, cpu")];
 const MOVING: &[(&str, &str)] = &[
@@ -17,6 +17,20 @@ const NOTHING: &[(&str, &str)] = &[("FIND_CONTROLLERS", "none")];
 
 fn three() -> Controllers {
     Controllers::MEMORY | Controllers::PIDS | Controllers::CPU
+}
+
+/// A tree with `middle/own`, which is given, and everything handed on as far as there; for who
+/// closes `middle` then, which does not keep root out.
+fn two_deep() -> Option<(Tree, PathBuf)> {
+    let tree = Tree::with(three())?;
+    if super::support::root() {
+        super::support::skip("an ordinary user", "is needed: root may write anywhere");
+        return None;
+    }
+    let own = tree.group("middle/own");
+    hand_on(tree.path(), three());
+    hand_on(&tree.path().join("middle"), three());
+    Some((tree, own))
 }
 
 /// Nobody but root may make or move anything there any more.
@@ -78,15 +92,9 @@ fn nothing_is_enabled_that_nobody_asked_for() {
 
 #[test]
 fn below_our_own_group_nobody_moves_unless_allowed() {
-    let Some(tree) = Tree::with(three()) else {
+    let Some((tree, own)) = two_deep() else {
         return;
     };
-    if super::support::root() {
-        return super::support::skip("an ordinary user", "is needed: root may write anywhere");
-    }
-    let own = tree.group("middle/own");
-    hand_on(tree.path(), three());
-    hand_on(&tree.path().join("middle"), three());
     let sleeper = Sleeper::start(&own);
     close(&tree.path().join("middle"));
 
@@ -124,15 +132,9 @@ fn below_our_own_group_nobody_moves_unless_allowed() {
 
 #[test]
 fn what_was_moved_in_vain_goes_back() {
-    let Some(tree) = Tree::with(three()) else {
+    let Some((tree, own)) = two_deep() else {
         return;
     };
-    if super::support::root() {
-        return super::support::skip("an ordinary user", "is needed: root may write anywhere");
-    }
-    let own = tree.group("middle/own");
-    hand_on(tree.path(), three());
-    hand_on(&tree.path().join("middle"), three());
     let sleeper = Sleeper::start(&own);
     close(&tree.path().join("middle"));
     // Room for the front and for no leaf beside it.
@@ -154,15 +156,9 @@ fn what_was_moved_in_vain_goes_back() {
 
 #[test]
 fn many_at_once_find_the_same_place() {
-    let Some(tree) = Tree::with(three()) else {
+    let Some((tree, own)) = two_deep() else {
         return;
     };
-    if super::support::root() {
-        return super::support::skip("an ordinary user", "is needed: root may write anywhere");
-    }
-    let own = tree.group("middle/own");
-    hand_on(tree.path(), three());
-    hand_on(&tree.path().join("middle"), three());
     close(&tree.path().join("middle"));
     let scratch = super::support::Scratch::new();
     std::thread::scope(|scope| {

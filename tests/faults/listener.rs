@@ -59,8 +59,14 @@ const RECEIVE: libc::c_ulong = 0xc050_2100;
 const SEND: libc::c_ulong = 0xc018_2101;
 const CONTINUE: u32 = 1;
 
-/// Answers until nobody is left, or until `patience` has passed.
-pub fn answer(listener: &OwnedFd, fault: Option<Fault>, patience: Duration) -> Seen {
+/// Answers until nobody is left, or until `patience` has passed. The call by which the program
+/// is executed goes on once `at_exec` has been told the front end's pid, or never.
+pub fn answer(
+    listener: &OwnedFd,
+    fault: Option<Fault>,
+    at_exec: fn(u32) -> bool,
+    patience: Duration,
+) -> Seen {
     let start = Instant::now();
     let mut front = None;
     let mut roles = Roles::default();
@@ -107,6 +113,10 @@ pub fn answer(listener: &OwnedFd, fault: Option<Fault>, patience: Duration) -> S
                 seen.made = Some(roles.executed());
             }
             seen.calls.push((call, roles.executed()));
+            let executes = libc::c_long::from(call.number) == libc::SYS_execve;
+            if role == Role::Payload && executes && !roles.front().is_some_and(at_exec) {
+                continue;
+            }
             if error == 0 {
                 roles.goes_on(role, notice.number);
             }

@@ -51,6 +51,7 @@ pub fn run(scenario: &Scenario, place: &Place, fault: Option<Fault>) -> Outcome 
         .stdout(open(place.stdout()))
         .stderr(open(place.stderr()));
     let out = theirs.as_raw_fd();
+    let at_exec = scenario.at_exec;
     let becomes = (support::root() && !scenario.by_root).then_some(support::ORDINARY);
     // SAFETY: after the fork only system calls are made; nothing allocates.
     unsafe {
@@ -70,7 +71,7 @@ pub fn run(scenario: &Scenario, place: &Place, fault: Option<Fault>) -> Outcome 
     let (seen, status) = std::thread::scope(|scope| {
         let answering = scope.spawn(move || {
             let listener = filter::receive(&OwnedFd::from(ours)).unwrap();
-            listener::answer(&listener, fault, PATIENCE)
+            listener::answer(&listener, fault, at_exec, PATIENCE)
         });
         let mut child = command.spawn().unwrap();
         drop(theirs);

@@ -17,6 +17,9 @@ pub struct Scenario {
     pub script: &'static str,
     /// What is done to the front end while the program runs.
     pub act: fn(&mut Child, &Place),
+    /// What is done to the front end, of this pid, while the program is about to be executed,
+    /// and whether it is then.
+    pub at_exec: fn(u32) -> bool,
     /// Only what happens after exec is made to fail; the rest another scenario has.
     pub after_exec: bool,
     pub code: i32,
@@ -53,6 +56,7 @@ pub const SMALL: Scenario = Scenario {
     options: &["--output", "1MiB", "--wall-time", "60s"],
     script: PROBE,
     act: |_, _| {},
+    at_exec: |_| true,
     after_exec: false,
     code: 0,
     verdict: "ok",
@@ -119,13 +123,42 @@ pub const SIGNALS: Scenario = Scenario {
     act: |child, place| {
         place.until(child, "ready\n");
         until_blocked(child, libc::SIGUSR1);
-        send(child, libc::SIGUSR1);
+        signal(child.id(), libc::SIGUSR1);
         place.until(child, "heard\n");
-        send(child, libc::SIGTERM);
+        signal(child.id(), libc::SIGTERM);
     },
     after_exec: true,
     code: 7,
     verdict: "exit",
+    ..SMALL
+};
+
+/// The front end sleeps through exec, and is sent a signal meanwhile.
+pub const ASLEEP: Scenario = Scenario {
+    name: "a signal at exec",
+    script: "trap 'echo over; exit 7' TERM; echo ready; while :; do :; done",
+    at_exec: |front| {
+        signal(front, libc::SIGSTOP);
+        until_stopped(front);
+        signal(front, libc::SIGTERM);
+        true
+    },
+    act: |child, place| {
+        place.until(child, "ready\n");
+        signal(child.id(), libc::SIGCONT);
+    },
+    ..SIGNALS
+};
+
+/// The same signal, and nothing is executed any more.
+pub const HANGS: Scenario = Scenario {
+    name: "a signal before exec",
+    options: &[],
+    at_exec: |front| {
+        signal(front, libc::SIGTERM);
+        false
+    },
+    code: 128 + libc::SIGTERM,
     ..SMALL
 };
 
@@ -166,9 +199,17 @@ fn until_blocked(child: &mut Child, signal: i32) {
     }
 }
 
-fn send(child: &Child, signal: i32) {
+/// Every thread is stopped (proc(5), State).
+fn until_stopped(pid: u32) {
+    let status = format!("/proc/{pid}/status");
+    while !fs::read_to_string(&status).unwrap().contains("State:\tT") {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn signal(pid: u32, number: i32) {
     // SAFETY: a child of ours that nobody has waited for.
-    unsafe { libc::kill(i32::try_from(child.id()).unwrap(), signal) };
+    unsafe { libc::kill(i32::try_from(pid).unwrap(), number) };
 }
 
 /// The host's side of a scenario: one directory, used again by every run of it.

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// No address, no descriptor, no process, no number that anything takes.
 const WRONG: [usize; 6] = [usize::MAX; 6];
 
+/// Thousands of calls, where every instruction is emulated.
+const PATIENT: [&str; 4] = ["--cpu-time", "100s", "--wall-time", "300s"];
+
 /// No filter is asked about these since Linux 6.14; from anywhere but the kernel's
 /// own trampolines the one answers ENXIO (7.2: EPROTO), and the other ends the process.
 const UNASKED: [&str; 2] = ["uprobe", "uretprobe"];
@@ -101,7 +104,7 @@ fn dangerous_calls_are_refused_under_every_policy() {
     ] {
         for check in ["every_dangerous_call", "every_dangerous_argument"] {
             // `compile` and `agent` show the directory they are started in.
-            let answer = in_a_project(check, options);
+            let answer = in_a_project(check, &[options, &PATIENT].concat());
             assert_eq!(answer.as_deref(), Ok(""), "{check} {options:?}");
         }
     }

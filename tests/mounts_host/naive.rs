@@ -32,6 +32,11 @@ pub enum Step {
 
 /// Follows `path` by what `step` says of each place; [`Seen::Nothing`] after 40 links.
 pub fn walk(path: &Path, step: impl Fn(&Path) -> Step) -> Seen {
+    arrive(path, step).1
+}
+
+/// As [`walk`]; also the place in which it ends, which no link leads to any more.
+pub fn arrive(path: &Path, step: impl Fn(&Path) -> Step) -> (PathBuf, Seen) {
     let mut todo: Vec<PathBuf> = pieces(path);
     let mut done = PathBuf::from("/");
     let mut links = 0;
@@ -39,7 +44,7 @@ pub fn walk(path: &Path, step: impl Fn(&Path) -> Step) -> Seen {
     while let Some(piece) = todo.pop() {
         // Whatever follows, `..` too, wants a directory to follow.
         if !matches!(seen, Step::Thing(Seen::Directory { .. } | Seen::Passage)) {
-            return Seen::Nothing;
+            return (done, Seen::Nothing);
         }
         if piece == Path::new("..") {
             done.pop();
@@ -49,7 +54,7 @@ pub fn walk(path: &Path, step: impl Fn(&Path) -> Step) -> Seen {
                 Step::Link(text) => {
                     links += 1;
                     if links > 40 {
-                        return Seen::Nothing;
+                        return (done, Seen::Nothing);
                     }
                     if text.is_absolute() {
                         done = PathBuf::from("/");
@@ -62,8 +67,8 @@ pub fn walk(path: &Path, step: impl Fn(&Path) -> Step) -> Seen {
         seen = step(&done);
     }
     match seen {
-        Step::Thing(seen) => seen,
-        _ => Seen::Nothing,
+        Step::Thing(seen) => (done, seen),
+        _ => (done, Seen::Nothing),
     }
 }
 
@@ -266,14 +271,18 @@ impl<'t> Naive<'t> {
 
     /// The host's file that the map shows at a path with no link on the way.
     pub fn source(&self, path: &Path) -> Option<PathBuf> {
-        let linked = |place: &Path| matches!(self.step(place), Step::Link(_));
         let (above, (what, _)) = self.governing(path)?;
         match what {
-            What::Host(source) if !path.ancestors().any(linked) => {
+            What::Host(source) if !path.ancestors().any(|place| self.is_link(place)) => {
                 Some(join(source, path.strip_prefix(above).unwrap()))
             }
             _ => None,
         }
+    }
+
+    /// Does the map show a link at a path with no link on the way?
+    pub fn is_link(&self, path: &Path) -> bool {
+        matches!(self.step(path), Step::Link(_))
     }
 
     /// What the program finds at a path, links followed.

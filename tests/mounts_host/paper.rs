@@ -2,7 +2,7 @@
 //!
 //! It knows mounts and no rules.
 
-use super::naive::{Seen, Step, join, walk};
+use super::naive::{Seen, Step, arrive, join};
 use super::{Node, Tree};
 use sandbox::plan::{Mounts, Op};
 use std::collections::BTreeMap;
@@ -179,6 +179,11 @@ impl<'t> Paper<'t> {
 
     /// What the program finds at a path, links followed.
     pub fn at(&self, path: &Path) -> Seen {
-        walk(path, |place| self.step(place))
+        self.arrive(path).1
+    }
+
+    /// The same, and where that is.
+    pub fn arrive(&self, path: &Path) -> (PathBuf, Seen) {
+        arrive(path, |place| self.step(place))
     }
 }

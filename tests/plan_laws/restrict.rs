@@ -122,15 +122,7 @@ impl Restriction {
             }
             Restriction::Remove(at) => {
                 let at = nth(policy.files.keys(), at)?.clone();
-                let above = at.as_path().ancestors().skip(1);
-                let covered = above
-                    .filter_map(|above| InsidePath::new(above).ok())
-                    .any(|above| policy.files.contains_key(&above));
-                let hides = policy.files[&at].access == Access::None;
-                if covered || hides || second_name(&policy, tree, &at) {
-                    return None;
-                }
-                policy.files.remove(&at);
+                remove(&mut policy, tree, &at)?;
             }
             Restriction::Narrow(at, access) => {
                 let at = nth(policy.files.keys(), at)?.clone();
@@ -200,15 +192,36 @@ fn nth<T>(mut items: impl ExactSizeIterator<Item = T>, at: &Index) -> Option<T> 
     }
 }
 
-/// Another rule may name a link to this tree, and there are rules in it. While the
-/// tree is shown under its own name the link is a link, and they hold behind it;
-/// without that, what the link leads to has a name of its own, and they do not speak
-/// of it. This is no restriction of the files, and no law is broken.
+/// A rule that allows something goes, where nothing is covered by another then.
+pub fn remove(policy: &mut Policy, tree: &Tree, at: &InsidePath) -> Option<()> {
+    let above = at.as_path().ancestors().skip(1);
+    let covered = above
+        .filter_map(|above| InsidePath::new(above).ok())
+        .any(|above| policy.files.contains_key(&above));
+    let hides = policy.files[at].access == Access::None;
+    if covered || hides || second_name(policy, tree, at) {
+        return None;
+    }
+    policy.files.remove(at);
+    Some(())
+}
+
+/// Another rule may name a link to this tree, or one that this tree shows, and there are rules
+/// in it. While the tree is shown under its own name the link is a link, and they hold
+/// behind it; without that, what the link leads to has a name of its own, and they do not
+/// speak of it. This is no restriction of the files, and no law is broken.
 fn second_name(policy: &Policy, tree: &Tree, at: &InsidePath) -> bool {
     let mut paths = policy.files.keys().map(InsidePath::as_path);
     let inner = paths.any(|path| path != at.as_path() && path.starts_with(at.as_path()));
+    let map = naive(policy, tree);
     let mut paths = policy.files.keys().map(InsidePath::as_path);
-    inner && paths.any(|path| matches!(tree.get(path), Some(Node::Link(_))))
+    inner && paths.any(|path| matches!(tree.get(path), Some(Node::Link(_))) || map.is_link(path))
+}
+
+fn naive<'t>(policy: &Policy, tree: &'t Tree) -> Naive<'t> {
+    let rules = policy.files.iter();
+    let rules = rules.map(|(at, rule)| (at.as_path().to_owned(), rule.clone()));
+    Naive::new(&rules.collect(), tree)
 }
 
 /// The same file as the map shows there, and no more than to read it.
@@ -217,9 +230,7 @@ fn only_read(policy: &mut Policy, tree: &Tree, at: &Path) -> Option<()> {
     if policy.files.contains_key(&inside) {
         return None;
     }
-    let rules = policy.files.iter();
-    let rules = rules.map(|(at, rule)| (at.as_path().to_owned(), rule.clone()));
-    let source = Naive::new(&rules.collect(), tree).source(at)?;
+    let source = naive(policy, tree).source(at)?;
     let rule = crate::mounts_host::host(source.to_str().unwrap(), Access::Read);
     policy.files.insert(inside, rule);
     Some(())

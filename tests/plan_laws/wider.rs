@@ -62,7 +62,8 @@ fn files(before: &Plan, after: &Plan, tree: &Tree) -> Result<(), TestCaseError> 
     places.extend(all_paths("/i", 4));
     places.extend(after.mounts.ops.iter().map(|op| op.at().to_owned()));
     for at in &places {
-        let (wide, narrow) = (then.at(at), now.at(at));
+        // A link may lead elsewhere than before, and a rule is of what it leads to.
+        let ((place, wide), (moved, narrow)) = (then.arrive(at), now.arrive(at));
         // A directory of our own that leads to a hidden name in a tmpfs: the
         // program could have made it itself.
         let made = now.own(at) && matches!(narrow, Seen::Directory { .. });
@@ -77,7 +78,7 @@ fn files(before: &Plan, after: &Plan, tree: &Tree) -> Result<(), TestCaseError> 
             narrow
         );
         if contains(wide, narrow) {
-            landlock(before, after, at, narrow)?;
+            landlock(before, after, [&place, &moved], narrow)?;
         }
     }
     Ok(())
@@ -99,8 +100,13 @@ fn contains(wide: Seen, narrow: Seen) -> bool {
     }
 }
 
-/// The second engine, at a place where there is something.
-fn landlock(before: &Plan, after: &Plan, at: &Path, seen: Seen) -> Result<(), TestCaseError> {
+/// The second engine, at the places where a path ends before and after.
+fn landlock(
+    before: &Plan,
+    after: &Plan,
+    [place, moved]: [&Path; 2],
+    seen: Seen,
+) -> Result<(), TestCaseError> {
     let (Some(before), after) = (&before.landlock, &after.landlock) else {
         return Ok(());
     };
@@ -118,15 +124,15 @@ fn landlock(before: &Plan, after: &Plan, at: &Path, seen: Seen) -> Result<(), Te
         Seen::Directory { write: true } => !(READ_FILE | WRITE_FILE | EXECUTE | IOCTL_DEV),
         Seen::File { .. } => READ_FILE | WRITE_FILE | EXECUTE | TRUNCATE,
     };
-    let granted = |landlock: &Landlock| {
+    let granted = |landlock: &Landlock, at: &Path| {
         let around = landlock
             .rules
             .iter()
             .filter(|(path, _)| at.starts_with(path));
         around.fold(0, |sum, (_, rights)| sum | rights) & meant
     };
-    let more = granted(after) & !granted(before);
-    prop_assert_eq!(more, 0, "{}: {:#x} more", at.display(), more);
+    let more = granted(after, moved) & !granted(before, place);
+    prop_assert_eq!(more, 0, "{}: {:#x} more", moved.display(), more);
     Ok(())
 }
 

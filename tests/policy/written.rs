@@ -3,12 +3,15 @@
 //! The policies are put together from values, not from text, so that nothing the
 //! format has a word for is missed because no example says it.
 
+#[path = "../support/limits.rs"]
+mod drawn;
+
 use super::{context, inside};
 use proptest::prelude::*;
 use sandbox::policy::syscalls::{GROUPS, REFUSED, UNKNOWN};
 use sandbox::policy::{
-    Access, BUILTIN, Cap, Content, Context, Enforcement, FileRule, Full, InsidePath, Limits,
-    Network, Policy, Process, Syscalls, Weaken,
+    Access, BUILTIN, Content, Context, FileRule, InsidePath, Limits, Network, Policy, Process,
+    Syscalls, Weaken,
 };
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -190,34 +193,13 @@ fn process() -> impl Strategy<Value = Process> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    let number = || proptest::option::of(positive());
     let millis = || {
         prop_oneof![
             1..=9_223_372_036_854u64,
             (1..9999u64).prop_map(|m| m * 60_000)
         ]
     };
-    let time = || proptest::option::of(millis().prop_map(Duration::from_millis));
-    let numbers = (number(), number(), number(), number(), number());
-    let enforcement = prop::sample::select(Enforcement::ALL.to_vec());
-    let full = || prop::sample::select(Full::ALL.to_vec());
-    let cap = || proptest::option::of((positive(), full()));
-    let cap = || cap().prop_map(|cap| cap.map(|(most, full)| Cap { most, full }));
-    let caps = (cap(), cap(), cap());
-    let limits = (numbers, caps, time(), time(), enforcement);
-    limits.prop_map(|(numbers, caps, cpu_time, wall_time, enforcement)| Limits {
-        enforcement,
-        memory: numbers.0,
-        processes: numbers.1,
-        cpu_time,
-        wall_time,
-        output: caps.0,
-        stdout: caps.1,
-        stderr: caps.2,
-        file_size: numbers.2,
-        open_files: numbers.3,
-        stack: numbers.4,
-    })
+    drawn::limits(positive, millis)
 }
 
 fn words(never: bool) -> impl Strategy<Value = Vec<String>> {

@@ -4,75 +4,21 @@
 //! Started by root, the tests copy as root and the names are exchanged by an ordinary user, who
 //! may not read what must not leak.
 
+#[path = "../support/swapper.rs"]
+mod swapper;
+
 use super::*;
 use sandbox::transfer::{Existing, Kind};
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use swapper::Swapper;
 
 /// Copies that are tried in each of the two races that matter most.
 const TRIES: usize = 100_000;
 
 /// Copies that are tried in the others.
 const FEWER: usize = 10_000;
-
-/// Exchanges two names until dropped.
-struct Swapper {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<u64>>,
-}
-
-impl Swapper {
-    fn start(one: PathBuf, other: PathBuf) -> Swapper {
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = stop.clone();
-        let thread = thread::spawn(move || {
-            become_ordinary();
-            let mut times = 0;
-            while !told.load(Ordering::Relaxed) {
-                exchange(&one, &other);
-                times += 1;
-            }
-            times
-        });
-        Swapper {
-            stop,
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for Swapper {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let times = self.thread.take().unwrap().join().unwrap();
-        assert!(times > 0 || thread::panicking(), "nothing was exchanged");
-    }
-}
-
-/// This thread alone: the calls themselves, not the C library's wrappers.
-fn become_ordinary() {
-    if !support::root() {
-        return;
-    }
-    let id = support::ORDINARY;
-    // SAFETY: the calls take numbers; a count of zero reads no list.
-    let result = unsafe {
-        libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>())
-            | libc::syscall(libc::SYS_setresgid, id, id, id)
-            | libc::syscall(libc::SYS_setresuid, id, id, id)
-    };
-    assert_eq!(result, 0);
-}
-
-fn exchange(one: &Path, other: &Path) {
-    let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
-    let here = nix::fcntl::AT_FDCWD;
-    nix::fcntl::renameat2(here, one, here, other, flags).unwrap();
-}
 
 /// How the tries ended, by word.
 #[derive(Default, Debug)]

@@ -3,57 +3,49 @@
 
 use crate::case::{Case, What, refused};
 
+/// Its name in the table, its content, its mode.
+type File = (&'static str, fn() -> Vec<u8>, u32);
+
 pub fn cases() -> Vec<Case> {
-    let file = |name: &str, content: fn() -> Vec<u8>, mode, code| {
-        Case::new(name, What::File(content, mode), refused(code))
-    };
-    vec![
-        Case::new("a program that is not there", What::Missing, refused(127)),
-        Case::new("a directory", What::Directory, refused(126)),
-        file(
+    let files: [File; 8] = [
+        (
             "a file that may not be executed",
             || b"#!/bin/sh\n".to_vec(),
             0o644,
-            126,
         ),
-        file(
-            "a file of no known format",
-            || b"hello\n".to_vec(),
-            0o755,
-            126,
-        ),
-        file("an empty file", Vec::new, 0o755, 126),
-        file(
+        ("a file of no known format", || b"hello\n".to_vec(), 0o755),
+        ("an empty file", Vec::new, 0o755),
+        (
             "a script whose interpreter is not there",
             || b"#!/nonexistent/shell\n".to_vec(),
             0o755,
-            126,
         ),
-        file(
+        (
             "a script whose interpreter may not be executed",
             || b"#!/etc/passwd\n".to_vec(),
             0o755,
-            126,
         ),
-        file(
+        (
             "a program whose interpreter is not there",
             || elf(own_machine(), "/nonexistent/ld.so"),
             0o755,
-            126,
         ),
-        file(
+        (
             "a program for another machine",
             || elf(0, "/nonexistent/ld.so"),
             0o755,
-            126,
         ),
-        file(
+        (
             "a program of which only the beginning is there",
             || elf(own_machine(), "/x")[..40].to_vec(),
             0o755,
-            126,
         ),
-    ]
+    ];
+    let files =
+        files.map(|(name, content, mode)| Case::new(name, What::File(content, mode), refused(126)));
+    let missing = Case::new("a program that is not there", What::Missing, refused(127));
+    let directory = Case::new("a directory", What::Directory, refused(126));
+    [missing, directory].into_iter().chain(files).collect()
 }
 
 /// `e_machine` of this one's own executables (elf(5)).
