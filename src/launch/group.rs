@@ -2,8 +2,9 @@
 //!
 //! It decides nothing: which limits a group keeps is the plan's.
 
-use crate::cgroup::{self, Controllers, Failure, Home, Leaf, Origin};
-use crate::plan::{CpuBy, MemoryBy, Plan, ProcessesBy, Refusal};
+use crate::cgroup::{self, Controllers, CpuMax, Failure, Home, IoMax, Leaf, Origin};
+use crate::plan::{CpuBy, MemoryBy, Plan, ProcessesBy, Refusal, Shares};
+use crate::policy::CPU_PERIOD_US;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// What setting up may use beyond the program's limit, bytes. Once it is known how
@@ -59,7 +60,7 @@ impl Group {
             memory: memory.map(|bytes| bytes.saturating_add(SETTING_UP)),
             processes,
             cpus,
-            ..cgroup::Limits::default()
+            ..shares(&plan.limits.shares)
         })
         .map_err(refusal)?;
         let current = match memory {
@@ -135,6 +136,29 @@ impl Group {
     /// Kills what is left and removes it.
     pub(crate) fn end(self) -> Result<(), Failure> {
         self.leaf.end()
+    }
+}
+
+/// What is set before anything is started in the group, so that nothing there ever had
+/// more: setting up goes no faster than the program will, and what the kernel does not
+/// take (a disk that is none) is refused while there is nothing to be undone.
+fn shares(shares: &Shares) -> cgroup::Limits {
+    let io = shares.io_max.iter().map(|((major, minor), rates)| IoMax {
+        major: *major,
+        minor: *minor,
+        read_bytes: rates.read_bytes,
+        write_bytes: rates.write_bytes,
+        reads: rates.reads,
+        writes: rates.writes,
+    });
+    cgroup::Limits {
+        cpu: shares.cpu_max.map(|quota_us| CpuMax {
+            quota_us,
+            period_us: CPU_PERIOD_US,
+        }),
+        cpu_weight: shares.cpu_weight,
+        io: io.collect(),
+        ..cgroup::Limits::default()
     }
 }
 
