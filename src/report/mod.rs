@@ -319,7 +319,7 @@ mod tests {
                 limit: "memory",
                 most: 8192,
                 unit: "bytes",
-                by: "polled",
+                by: "polled".into(),
             }],
             files: Vec::new(),
             layers: vec![Layer {
