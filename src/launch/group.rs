@@ -169,3 +169,41 @@ fn refusal(failure: Failure) -> Refusal {
         None => refusal,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::IoRates;
+
+    #[test]
+    fn every_share_is_set_on_the_group() {
+        let rates = IoRates {
+            read_bytes: Some(1),
+            write_bytes: Some(2),
+            reads: Some(3),
+            writes: Some(4),
+        };
+        let set = shares(&Shares {
+            cpu_max: Some(50_000),
+            cpu_weight: Some(33),
+            io_max: [((8, 16), rates)].into(),
+        });
+        let expected = cgroup::Limits {
+            cpu: Some(CpuMax {
+                quota_us: 50_000,
+                period_us: 100_000,
+            }),
+            cpu_weight: Some(33),
+            io: vec![IoMax {
+                major: 8,
+                minor: 16,
+                read_bytes: Some(1),
+                write_bytes: Some(2),
+                reads: Some(3),
+                writes: Some(4),
+            }],
+            ..cgroup::Limits::default()
+        };
+        assert_eq!(set, expected);
+    }
+}
