@@ -89,6 +89,14 @@ fn needs(limits: &Limits) -> Vec<Need> {
             Controllers::IO,
             Some("io-max = \"none\""),
         ),
+        // What the page cache writes later is the group's only by both (cgroup-v2,
+        // "Writeback").
+        (
+            !limits.io_max.is_empty(),
+            "io-max",
+            Controllers::MEMORY,
+            None,
+        ),
     ];
     let table = table.into_iter().filter(|(asked, ..)| *asked);
     table
