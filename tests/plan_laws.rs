@@ -129,7 +129,10 @@ fn limits() -> impl Strategy<Value = Limits> {
         |(numbers, caps, cpu_time, wall_time, enforcement, shares)| Limits {
             cpu_max: shares.0.0.then_some(shares.0.1),
             cpu_weight: shares.1.0.then_some(shares.1.1),
-            io_max: shares.2.0.then_some(shares.2.1).unwrap_or_default(),
+            io_max: match shares.2.0 {
+                true => shares.2.1,
+                false => BTreeMap::new(),
+            },
             enforcement,
             memory: numbers.0,
             processes: numbers.1,
