@@ -6,7 +6,7 @@
 //! (ESTALE). What a plan does not name because it was not there, nobody would identify:
 //! so that is looked at before each run.
 
-use crate::host::{Host, PathFact};
+use crate::host::{Host, PathFact, disks};
 use crate::plan::{Invocation, Plan};
 use crate::policy::{Content, Policy};
 use crate::sys::process;
@@ -154,6 +154,10 @@ fn still_true(host: &Host, policy: &Policy) -> bool {
         .any(|rule| rule.git || matches!(rule.content, Content::Proc { facts: true }));
     !listed
         && same_caller(host)
+        && host
+            .disks
+            .iter()
+            .all(|(path, disk)| disks::below(path) == *disk)
         && host
             .paths
             .iter()

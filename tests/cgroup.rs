@@ -15,6 +15,8 @@ mod leaf;
 mod limits;
 #[path = "cgroup/runs.rs"]
 mod runs;
+#[path = "cgroup/speed.rs"]
+mod speed;
 #[path = "cgroup/stale.rs"]
 mod stale;
 #[path = "cgroup/systemd.rs"]

@@ -11,6 +11,8 @@ mod formats;
 mod record;
 #[path = "cli/redirect.rs"]
 mod redirect;
+#[path = "cli/speed.rs"]
+mod speed;
 mod support;
 #[path = "cli/words.rs"]
 mod words;

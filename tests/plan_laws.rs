@@ -21,10 +21,11 @@ use proptest::prelude::*;
 use restrict::Restriction;
 use sandbox::bpf::Data;
 use sandbox::host::paths::DEVICES;
-use sandbox::host::{Host, resource};
+use sandbox::host::{Cgroup, DiskFact, Host, resource};
 use sandbox::plan::{Invocation, Op, Plan};
 use sandbox::policy::{
-    Access, Content, Context, InsidePath, Limits, Network, Policy, Process, Syscalls, Weaken,
+    Access, Content, Context, Disk, InsidePath, IoRates, Limits, Network, Policy, Process,
+    Syscalls, Weaken,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -47,6 +48,7 @@ struct Machine {
     mdwe: bool,
     core_scheduling: bool,
     most_files: Option<u64>,
+    cgroup: Option<Cgroup>,
 }
 
 impl Case {
@@ -61,6 +63,8 @@ impl Case {
         host.core_scheduling = machine.core_scheduling;
         let most = machine.most_files.map(|most| (resource::NOFILE, most));
         host.hard_limits = most.into_iter().collect();
+        host.cgroup = machine.cgroup;
+        host.disks = DISKS.map(|(path, disk)| (path.into(), disk)).into();
         let variables = ["HOME", "TERM", "LANG"];
         let variables = variables.map(|name| (name.into(), "the caller's".into()));
         host.env = variables.into();
@@ -78,8 +82,51 @@ impl Case {
     }
 }
 
+/// Where paths lie that `io-max` may name: two on one disk, one on none.
+const DISKS: [(&str, DiskFact); 3] = [
+    ("/h/a", DiskFact::Disk(8, 0)),
+    ("/h/b", DiskFact::Disk(8, 0)),
+    ("/h", DiskFact::None),
+];
+
+/// A disk of the ones above, or by its number.
+fn disk() -> impl Strategy<Value = Disk> {
+    let of = |path: &str| Disk::Of(path.into());
+    let number = |minor| Disk::Number(8, minor);
+    let usual = prop::sample::select(vec![of("/h/a"), of("/h/b"), number(0), number(16)]);
+    prop_oneof![9 => usual, 1 => Just(of("/h"))]
+}
+
+fn rates() -> impl Strategy<Value = IoRates> {
+    let number = || proptest::option::of(1..=1u64 << 31);
+    (1..=1u64 << 40, number(), number(), number()).prop_map(|rates| IoRates {
+        read_bytes: Some(rates.0),
+        write_bytes: rates.1,
+        reads: rates.2,
+        writes: rates.3,
+    })
+}
+
 fn limits() -> impl Strategy<Value = Limits> {
-    drawn::limits(|| 1..=1u64 << 40, || 1..100_000u64)
+    let seldom = |chance| prop::bool::weighted(chance);
+    let shares = (
+        (seldom(0.3), 1000..=400_000u64),
+        (seldom(0.3), 1..=10_000u32),
+        (
+            seldom(0.3),
+            prop::collection::btree_map(disk(), rates(), 1..4),
+        ),
+    );
+    let others = drawn::limits(|| 1..=1u64 << 40, || 1..100_000u64);
+    (others, shares).prop_map(|(others, (max, weight, io))| Limits {
+        cpu_max: max.0.then_some(max.1),
+        cpu_weight: weight.0.then_some(weight.1),
+        io_max: match io.0 {
+            true => io.1,
+            false => BTreeMap::new(),
+        },
+        ..others
+    })
 }
 
 fn process() -> impl Strategy<Value = Process> {
@@ -127,13 +174,30 @@ fn machine() -> impl Strategy<Value = Machine> {
     let can = || prop::bool::weighted(0.9);
     let speculation = [control(), control()];
     let most_files = proptest::option::of(1..4096u64);
-    (0..=9u32, speculation, [can(), can()], most_files).prop_map(
-        |(landlock_abi, speculation, [mdwe, core_scheduling], most_files)| Machine {
+    // Most have all, some no group, some a group without one of them.
+    let cgroup = any::<[bool; 5]>().prop_map(|[memory, pids, cpu, io, cpuset]| Cgroup {
+        memory,
+        pids,
+        cpu,
+        io,
+        cpuset,
+    });
+    let all = Cgroup {
+        memory: true,
+        pids: true,
+        cpu: true,
+        io: true,
+        cpuset: true,
+    };
+    let cgroup = prop_oneof![5 => Just(Some(all)), 2 => Just(None), 3 => cgroup.prop_map(Some)];
+    (0..=9u32, speculation, [can(), can()], most_files, cgroup).prop_map(
+        |(landlock_abi, speculation, [mdwe, core_scheduling], most_files, cgroup)| Machine {
             landlock_abi,
             speculation,
             mdwe,
             core_scheduling,
             most_files,
+            cgroup,
         },
     )
 }
@@ -243,6 +307,7 @@ fn without(files: &Policy, tree: &Tree) -> Option<(Plan, Plan)> {
         mdwe: true,
         core_scheduling: false,
         most_files: None,
+        cgroup: None,
     };
     let mut policy = files.clone();
     policy.syscalls.allow = vec!["@default".into()];
@@ -437,6 +502,58 @@ fn no_path_inside_leads_above_the_root() {
         examples.count("planned");
         if moved {
             examples.count("behind a link");
+        }
+        Ok(())
+    });
+    examples.enough(20);
+}
+
+/// What only a controller keeps is in the plan as it was asked for, or there is no plan.
+#[test]
+fn no_limit_of_speed_is_lost() {
+    let examples = Examples::new(&["cpu-max", "cpu-weight", "io-max", "refused"]);
+    run(1_000, case(), |case| {
+        let host = case.host();
+        let (asked, has) = (&case.policy.limits, host.cgroup.unwrap_or_default());
+        let cpu = asked.cpu_max.is_some() || asked.cpu_weight.is_some();
+        let Some(plan) = case.plan(&case.policy, &host) else {
+            examples.count("refused");
+            return Ok(());
+        };
+        prop_assert!(has.cpu || !cpu);
+        prop_assert!(has.io || asked.io_max.is_empty());
+        let shares = &plan.limits.shares;
+        prop_assert_eq!(shares.cpu_max, asked.cpu_max);
+        prop_assert_eq!(shares.cpu_weight, asked.cpu_weight);
+        for (disk, rates) in &asked.io_max {
+            let number = match disk {
+                Disk::Number(major, minor) => (*major, *minor),
+                Disk::Of(path) => match host.disks.get(path) {
+                    Some(DiskFact::Disk(major, minor)) => (*major, *minor),
+                    other => return Err(TestCaseError::fail(format!("{path:?}: {other:?}"))),
+                },
+            };
+            let held = shares.io_max[&number];
+            for (held, asked) in [
+                (held.read_bytes, rates.read_bytes),
+                (held.write_bytes, rates.write_bytes),
+                (held.reads, rates.reads),
+                (held.writes, rates.writes),
+            ] {
+                let unlimited = |rate: Option<u64>| rate.unwrap_or(u64::MAX);
+                prop_assert!(unlimited(held) <= unlimited(asked));
+            }
+        }
+        let said: Vec<_> = shares.each().iter().map(|share| share.limit).collect();
+        for (key, asked) in [
+            ("cpu-max", asked.cpu_max.is_some()),
+            ("cpu-weight", asked.cpu_weight.is_some()),
+            ("io-max", !asked.io_max.is_empty()),
+        ] {
+            prop_assert_eq!(said.contains(&key), asked, "{} in the record", key);
+            if asked {
+                examples.count(key);
+            }
         }
         Ok(())
     });

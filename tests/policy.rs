@@ -12,7 +12,7 @@ mod laws;
 mod written;
 
 use sandbox::policy::{
-    Access, BUILTIN, Content, Context, InsidePath, Network, Policy, Weaken, builtin,
+    Access, BUILTIN, Content, Context, Disk, InsidePath, IoRates, Network, Policy, Weaken, builtin,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -244,6 +244,61 @@ fn later_wins_and_refusals_add_up() {
     // In one file, the value is what counts where the caller has none.
     let both = "version = 1\n[process]\npass-env = [\"A\"]\nenv = { A = \"1\" }";
     assert_eq!(parse(both).process.pass_env, ["A"]);
+}
+
+#[test]
+fn limits_of_speed_are_what_they_say() {
+    let rates = |read_bytes, writes| IoRates {
+        read_bytes,
+        writes,
+        ..IoRates::default()
+    };
+    let text = r#"
+        version = 1
+        [limits]
+        cpu-max = 1.5
+        cpu-weight = 40
+        [limits.io-max]
+        "8:0" = { read-bytes = "10MiB", writes = 5 }
+        "~/data/" = { read-bytes = 4096 }
+        "259:3" = "none"
+        "#;
+    let limits = parse(text).limits;
+    assert_eq!(
+        (limits.cpu_max, limits.cpu_weight),
+        (Some(150_000), Some(40))
+    );
+    let home = Disk::Of("/home/u/data".into());
+    let expected = [
+        (Disk::Number(8, 0), rates(Some(10 << 20), Some(5))),
+        (home.clone(), rates(Some(4096), None)),
+    ];
+    assert_eq!(limits.io_max, expected.into());
+    // A whole number, or its text.
+    for (text, quota) in [("2", 200_000), ("'0.25'", 25_000), ("0.010", 1000)] {
+        let limits = parse(&format!("version = 1\n[limits]\ncpu-max = {text}")).limits;
+        assert_eq!(limits.cpu_max, Some(quota), "{text}");
+    }
+    // Absent is none.
+    assert_eq!(parse("version = 1").limits.cpu_max, None);
+
+    // Later wins: disk by disk, and `none` takes one, or all, away.
+    let scratch = files::Scratch::new();
+    scratch.write("a.toml", text);
+    let over = |lines: &str| {
+        let text = format!("version = 1\nextends = ['a.toml']\n[limits]\n{lines}");
+        scratch.write("b.toml", text);
+        scratch.load("b.toml").unwrap().limits
+    };
+    let changed = over("io-max = { '8:0' = { reads = 9 }, '~/data' = 'none' }");
+    let only_reads = IoRates {
+        reads: Some(9),
+        ..IoRates::default()
+    };
+    assert_eq!(changed.io_max, [(Disk::Number(8, 0), only_reads)].into());
+    assert_eq!(changed.cpu_max, Some(150_000));
+    let freed = over("io-max = 'none'\ncpu-max = 'none'\ncpu-weight = 'none'");
+    assert_eq!(freed, Default::default());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 type Setter = fn(&mut Policy, &str, &Context) -> Result<(), String>;
 
-const OPTIONS: [(&str, Setter); 22] = [
+const OPTIONS: [(&str, Setter); 24] = [
     ("read", |p, text, c| p.add_file(Access::Read, text, c)),
     ("exec", |p, text, c| p.add_file(Access::Exec, text, c)),
     ("write", |p, text, c| p.add_file(Access::Write, text, c)),
@@ -35,6 +35,8 @@ const OPTIONS: [(&str, Setter); 22] = [
     ("stdout", |p, text, _| p.set_stdout(text)),
     ("stderr", |p, text, _| p.set_stderr(text)),
     ("stack", |p, text, _| p.set_stack(text)),
+    ("cpu-max", |p, text, _| p.set_cpu_max(text)),
+    ("cpu-weight", |p, text, _| p.set_cpu_weight(text)),
 ];
 
 /// The input is one option a line, `NAME VALUE`.

@@ -81,6 +81,22 @@ fn limits(policy: &Policy) {
     for number in numbers.into_iter().flatten() {
         assert!((1..=i64::MAX as u64).contains(&number), "{number}");
     }
+    // The kernel takes neither less than a millisecond in each period, nor a weight of 0,
+    // nor a rate of 0, and the largest number of 32 bits is no limit of requests.
+    if let Some(quota) = limits.cpu_max {
+        assert!((1000..=1_000_000_000).contains(&quota), "{quota}");
+    }
+    if let Some(weight) = limits.cpu_weight {
+        assert!((1..=10_000).contains(&weight), "{weight}");
+    }
+    for rates in limits.io_max.values() {
+        for bytes in [rates.read_bytes, rates.write_bytes].into_iter().flatten() {
+            assert!((1..=i64::MAX as u64).contains(&bytes), "{bytes}");
+        }
+        for requests in [rates.reads, rates.writes].into_iter().flatten() {
+            assert!((1..u64::from(u32::MAX)).contains(&requests), "{requests}");
+        }
+    }
     for time in [limits.cpu_time, limits.wall_time].into_iter().flatten() {
         assert!(time > Duration::ZERO && time.as_nanos() <= i64::MAX as u128);
     }

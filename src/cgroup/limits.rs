@@ -225,6 +225,10 @@ fn written(group: &Group, file: &str, value: &str) -> Result<String, Failure> {
         match errno {
             Errno::EINVAL | Errno::ERANGE => failure
                 .hint("the kernel takes no such value there: see cgroup-v2, \"Interface Files\""),
+            // blkg_conf_open_bdev: no such device, or a part of one.
+            Errno::ENODEV => failure.hint(
+                "`io.max` takes the numbers of a whole disk, not of a part of it: `lsblk` prints them",
+            ),
             _ => failure,
         }
     })?;

@@ -61,7 +61,7 @@ type Setter = fn(&mut Policy, &str, &Context) -> Result<(), String>;
 /// The options that may be given once.
 fn single(policy: &mut Policy, setup: &args::Setup, context: &Context) -> Result<(), Failure> {
     let (process, limits) = (&setup.process, &setup.limits);
-    let table: [(&str, &Option<String>, Setter); 14] = [
+    let table: [(&str, &Option<String>, Setter); 16] = [
         ("--cwd", &process.cwd, Policy::set_cwd),
         ("--user", &process.user, |policy, text, _| {
             policy.set_user(text)
@@ -101,6 +101,12 @@ fn single(policy: &mut Policy, setup: &args::Setup, context: &Context) -> Result
         }),
         ("--open-files", &limits.open_files, |policy, text, _| {
             policy.set_open_files(text)
+        }),
+        ("--cpu-max", &limits.cpu_max, |policy, text, _| {
+            policy.set_cpu_max(text)
+        }),
+        ("--cpu-weight", &limits.cpu_weight, |policy, text, _| {
+            policy.set_cpu_weight(text)
         }),
     ];
     for (option, text, set) in table {
@@ -182,6 +188,8 @@ mod tests {
             "--wall-time=5s",
             "--processes=6",
             "--open-files=70",
+            "--cpu-max=0.5",
+            "--cpu-weight=40",
             "--user=8",
             "--hostname=nine",
             "--cwd=/tmp",
@@ -199,6 +207,10 @@ mod tests {
         assert_eq!(limits.wall_time.unwrap().as_secs(), 5);
         assert_eq!(limits.processes, Some(6));
         assert_eq!(limits.open_files, Some(70));
+        assert_eq!(
+            (limits.cpu_max, limits.cpu_weight),
+            (Some(50_000), Some(40))
+        );
         assert_eq!((policy.process.user, policy.process.group), (8, 8));
         assert_eq!(policy.process.hostname, "nine");
         assert_eq!(policy.process.cwd, Some(InsidePath::new("/tmp").unwrap()));
@@ -234,6 +246,9 @@ mod tests {
             ("--stdout-limit", "none:drain"),
             ("--stderr-limit", ":kill"),
             ("--cpu-time", "10"),
+            ("--cpu-max", "0.001"),
+            ("--cpu-max", "half"),
+            ("--cpu-weight", "0"),
             ("--cwd", "/a/../b"),
             ("--read", ""),
             ("--tmpfs", "/tmp:0"),

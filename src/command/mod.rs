@@ -41,8 +41,9 @@ impl Sandbox {
     }
 
     /// Runs get control groups of their own, made in this home: the kernel keeps the
-    /// limits of memory and processes there, and counts processor time. Without one,
-    /// the next best does ([`crate::policy::Enforcement`]). Several may share one.
+    /// limits of memory, processes and speed there, and counts processor time. Without
+    /// one, the next best does ([`crate::policy::Enforcement`]), but nothing keeps those of
+    /// speed, which are then refused. Several may share one.
     pub fn cgroups(mut self, home: impl Into<Arc<Home>>) -> Sandbox {
         self.home = Some(home.into());
         self

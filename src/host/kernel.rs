@@ -39,7 +39,8 @@ pub mod resource {
 }
 
 impl Host {
-    /// Looks at the kernel and the caller; `paths` and `proc_entries` stay empty.
+    /// Looks at the kernel and the caller; `paths`, `disks` and `proc_entries` stay
+    /// empty.
     pub(crate) fn kernel_facts(policy: &Policy) -> Host {
         let speculation = |control: libc::c_ulong| {
             process::prctl(process::PR_GET_SPECULATION_CTRL, control, 0, 0, 0)
@@ -84,6 +85,7 @@ impl Host {
                 .filter_map(|resource| Some((*resource, process::limit(*resource).ok()?.1)))
                 .collect(),
             paths: BTreeMap::new(),
+            disks: BTreeMap::new(),
         }
     }
 }

@@ -5,10 +5,12 @@
 
 pub mod git;
 pub mod paths;
+pub(crate) mod disks;
 pub(crate) mod mountinfo;
 pub(crate) mod normal;
 pub(crate) mod kernel;
 
+pub use disks::DiskFact;
 pub use kernel::resource;
 pub(crate) use mountinfo::mount_points;
 
@@ -67,6 +69,9 @@ pub struct Host {
     pub hard_limits: BTreeMap<u32, u64>,
     /// What stands at each host path the policy speaks of.
     pub paths: BTreeMap<PathBuf, PathFact>,
+    /// Which disk each path of `io-max` is on.
+    #[serde(default)]
+    pub disks: BTreeMap<PathBuf, DiskFact>,
 }
 
 impl Host {
@@ -77,6 +82,7 @@ impl Host {
         let by_path = program.as_encoded_bytes().contains(&b'/');
         let path = by_path.then(|| Path::new(program));
         host.paths = paths::facts(policy, path, &host.cwd);
+        host.disks = disks::facts(policy);
         let facts = |content: &Content| matches!(content, Content::Proc { facts: true });
         if policy.files.values().any(|rule| facts(&rule.content)) {
             host.proc_entries = paths::proc_entries();

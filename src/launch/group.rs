@@ -2,8 +2,9 @@
 //!
 //! It decides nothing: which limits a group keeps is the plan's.
 
-use crate::cgroup::{self, Controllers, Failure, Home, Leaf, Origin};
-use crate::plan::{CpuBy, MemoryBy, Plan, ProcessesBy, Refusal};
+use crate::cgroup::{self, Controllers, CpuMax, Failure, Home, IoMax, Leaf, Origin};
+use crate::plan::{CpuBy, MemoryBy, Plan, ProcessesBy, Refusal, Shares};
+use crate::policy::CPU_PERIOD_US;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// What setting up may use beyond the program's limit, bytes. Once it is known how
@@ -59,7 +60,7 @@ impl Group {
             memory: memory.map(|bytes| bytes.saturating_add(SETTING_UP)),
             processes,
             cpus,
-            ..cgroup::Limits::default()
+            ..shares(&plan.limits.shares)
         })
         .map_err(refusal)?;
         let current = match memory {
@@ -138,10 +139,71 @@ impl Group {
     }
 }
 
+/// What is set before anything is started in the group, so that nothing there ever had
+/// more: setting up goes no faster than the program will, and what the kernel does not
+/// take (a disk that is none) is refused while there is nothing to be undone.
+fn shares(shares: &Shares) -> cgroup::Limits {
+    let io = shares.io_max.iter().map(|((major, minor), rates)| IoMax {
+        major: *major,
+        minor: *minor,
+        read_bytes: rates.read_bytes,
+        write_bytes: rates.write_bytes,
+        reads: rates.reads,
+        writes: rates.writes,
+    });
+    cgroup::Limits {
+        cpu: shares.cpu_max.map(|quota_us| CpuMax {
+            quota_us,
+            period_us: CPU_PERIOD_US,
+        }),
+        cpu_weight: shares.cpu_weight,
+        io: io.collect(),
+        ..cgroup::Limits::default()
+    }
+}
+
 fn refusal(failure: Failure) -> Refusal {
     let refusal = Refusal::new(failure.message);
     match failure.hint {
         Some(hint) => refusal.hint(hint),
         None => refusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::IoRates;
+
+    #[test]
+    fn every_share_is_set_on_the_group() {
+        let rates = IoRates {
+            read_bytes: Some(1),
+            write_bytes: Some(2),
+            reads: Some(3),
+            writes: Some(4),
+        };
+        let set = shares(&Shares {
+            cpu_max: Some(50_000),
+            cpu_weight: Some(33),
+            io_max: [((8, 16), rates)].into(),
+        });
+        let expected = cgroup::Limits {
+            cpu: Some(CpuMax {
+                quota_us: 50_000,
+                period_us: 100_000,
+            }),
+            cpu_weight: Some(33),
+            io: vec![IoMax {
+                major: 8,
+                minor: 16,
+                read_bytes: Some(1),
+                write_bytes: Some(2),
+                reads: Some(3),
+                writes: Some(4),
+            }],
+            ..cgroup::Limits::default()
+        };
+        assert_eq!(set, expected);
     }
 }

@@ -6,7 +6,7 @@
 //! and stack are of each process (`setrlimit(2)`), what is written on the standard
 //! streams is the relay's.
 
-use super::{CpuBy, Limits, MemoryBy, ProcessesBy, Refusal, Rlimit};
+use super::{CpuBy, Limits, MemoryBy, ProcessesBy, Refusal, Rlimit, shares};
 use crate::host::{Host, resource};
 use crate::policy::{self, Enforcement};
 
@@ -118,6 +118,7 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host, cpus: u32) -> Result
         output: limits.output,
         stdout: limits.stdout,
         stderr: limits.stderr,
+        shares: shares::resolve(limits, host)?,
     })
 }
 

@@ -10,9 +10,11 @@ mod attributes;
 mod env;
 mod ids;
 mod limits;
+mod shares;
 mod text;
 mod transfers;
 
+pub use shares::{Share, Shares};
 pub use transfers::{Copies, Place};
 
 use crate::host::Host;
@@ -390,6 +392,8 @@ pub struct Limits {
     pub stdout: Option<Cap>,
     /// Of standard error.
     pub stderr: Option<Cap>,
+    /// What only a control group keeps.
+    pub shares: Shares,
 }
 
 /// What keeps the memory limit.

@@ -5,9 +5,9 @@
 //! be compared with `diff`. Device and inode numbers are left out: the child
 //! checks them, but they differ between machines and tell a reader nothing.
 
-use super::{Limits, MountAttributes, Mounts, Op, Outside, Plan, Rlimit};
+use super::{Limits, MountAttributes, Mounts, Op, Outside, Plan, Rlimit, Shares};
 use crate::escape::{plain, quote, tick};
-use crate::policy::{Full, Network};
+use crate::policy::{CPU_PERIOD_US, Full, Network, processors};
 use crate::step::{By, Step};
 use std::ffi::OsStr;
 use std::fmt::{Display, Formatter, Result};
@@ -341,6 +341,41 @@ impl Limits {
                 Some(cap) => writeln!(f, "  {name}: {}, {}", bytes(cap.most), past(cap.full))?,
                 None => writeln!(f, "  {name}: unlimited")?,
             }
+        }
+        self.shares.write(f)
+    }
+}
+
+impl Shares {
+    /// As the lines that are written to the group's files.
+    fn write(&self, f: &mut Formatter<'_>) -> Result {
+        match self.cpu_max {
+            Some(quota) => writeln!(
+                f,
+                "  cpu-max: {} processors, {quota} us in each {CPU_PERIOD_US} us, by cpu.max",
+                processors(quota)
+            )?,
+            None => writeln!(f, "  cpu-max: unlimited")?,
+        }
+        match self.cpu_weight {
+            Some(weight) => writeln!(f, "  cpu-weight: {weight}, by cpu.weight")?,
+            None => writeln!(f, "  cpu-weight: the kernel's own")?,
+        }
+        if self.io_max.is_empty() {
+            writeln!(f, "  io-max: unlimited")?;
+        }
+        for ((major, minor), rates) in &self.io_max {
+            let count = |name, rate: Option<u64>| Some(format!("{name} {}", rate?));
+            let size = |name, rate: Option<u64>| Some(format!("{name} {}", bytes(rate?)));
+            let rates = [
+                size("read", rates.read_bytes),
+                size("write", rates.write_bytes),
+                count("reads", rates.reads),
+                count("writes", rates.writes),
+            ];
+            let rates: Vec<String> = rates.into_iter().flatten().collect();
+            let rates = rates.join(", ");
+            writeln!(f, "  io-max {major}:{minor}: {rates} a second, by io.max")?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use super::*;
 use crate::plan::seccomp::Answers;
 use crate::plan::{Attributes, CpuBy, Identity, Ids, Landlock, MemoryBy, Program, Seccomp};
-use crate::policy::{Cap, Weaken};
+use crate::policy::{Cap, IoRates, Weaken};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -134,6 +134,7 @@ fn plan() -> Plan {
             output: None,
             stdout: None,
             stderr: None,
+            shares: Default::default(),
         },
         attributes: Attributes {
             mdwe: true,
@@ -223,6 +224,9 @@ limits
   output: unlimited
   stdout: unlimited
   stderr: unlimited
+  cpu-max: unlimited
+  cpu-weight: the kernel's own
+  io-max: unlimited
 attributes
   memory-deny-write-execute: on
   speculation, store bypass: force-disable
@@ -282,6 +286,17 @@ fn the_other_ways_print_too() {
         full: Full::Drain,
     });
     plan.limits.wall_time = None;
+    let rates = IoRates {
+        read_bytes: Some(1 << 20),
+        write_bytes: Some(7),
+        reads: Some(10),
+        writes: None,
+    };
+    plan.limits.shares = Shares {
+        cpu_max: Some(150_000),
+        cpu_weight: Some(33),
+        io_max: [((8, 0), rates)].into(),
+    };
     plan.weakened = vec![(Weaken::HostNetwork, String::from("tests\nseccomp"))];
     let text = plan.to_string();
     for line in [
@@ -292,6 +307,9 @@ fn the_other_ways_print_too() {
         "  stdout: 65536 bytes (64 KiB), then closed",
         "  stderr: 100 bytes, then dropped",
         "  wall-time: unlimited",
+        "  cpu-max: 1.5 processors, 150000 us in each 100000 us, by cpu.max",
+        "  cpu-weight: 33, by cpu.weight",
+        "  io-max 8:0: read 1048576 bytes (1 MiB), write 7 bytes, reads 10 a second, by io.max",
         "  host-network, because \"tests\\nseccomp\"",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -12,6 +12,7 @@ mod table;
 mod sections;
 mod files;
 mod values;
+mod rates;
 pub mod units;
 mod overrides;
 mod write;
@@ -23,6 +24,8 @@ mod error;
 pub use builtin::{BUILTIN, builtin};
 pub use context::Context;
 pub use error::Error;
+pub(crate) use rates::processors;
+pub use rates::{CPU_PERIOD_US, Disk, IoRates};
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -338,6 +341,15 @@ pub struct Limits {
     pub open_files: Option<u64>,
     /// Bytes of a main thread's stack.
     pub stack: Option<u64>,
+    /// Processor time in each [`CPU_PERIOD_US`], microseconds: 150000 is one and a half
+    /// processors. It, and the two below, nothing but a controller of cgroup v2 keeps;
+    /// without it the run is refused, whatever `enforcement` says.
+    pub cpu_max: Option<u64>,
+    /// Share of the processors where others want them too, 1 to 10000; the kernel's own
+    /// is 100.
+    pub cpu_weight: Option<u32>,
+    /// Most that is read and written each second, disk by disk.
+    pub io_max: BTreeMap<Disk, IoRates>,
     /// What may keep the limits of the whole sandbox.
     pub enforcement: Enforcement,
 }
@@ -388,8 +400,8 @@ impl Full {
     }
 }
 
-/// `limits.enforcement`: what may keep the limits that are of the whole sandbox
-/// (memory, processes, cpu-time).
+/// `limits.enforcement`: what may keep those limits of the whole sandbox that more than
+/// one thing can keep (memory, processes, cpu-time).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Enforcement {
     /// `"best"`: the kernel where it can, this program's own watching where not; the

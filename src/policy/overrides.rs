@@ -221,6 +221,10 @@ limit_setters! {
     set_open_files => "open-files";
     /// `limits.stack`: a size such as `8MiB`, or `none`.
     set_stack => "stack";
+    /// `limits.cpu-max`: a number of processors such as `1.5`, or `none`.
+    set_cpu_max => "cpu-max";
+    /// `limits.cpu-weight`: 1 to 10000, or `none`.
+    set_cpu_weight => "cpu-weight";
 }
 
 /// A setter for what may be written on a stream.

@@ -7,8 +7,8 @@
 use super::context::{Context, Unresolved};
 use super::error::{Error, Source, quote};
 use super::table::{Key, Value, entries};
-use super::values;
 use super::{Cap, Full, Limits, Policy, Weaken};
+use super::{rates, values};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
@@ -32,7 +32,7 @@ const PROCESS: [&str; 12] = [
     "host-ids",
 ];
 const NETWORK: [&str; 1] = ["mode"];
-const LIMITS: [&str; 11] = [
+const LIMITS: [&str; 14] = [
     "memory",
     "processes",
     "cpu-time",
@@ -43,6 +43,9 @@ const LIMITS: [&str; 11] = [
     "file-size",
     "open-files",
     "stack",
+    "cpu-max",
+    "cpu-weight",
+    "io-max",
     "enforcement",
 ];
 /// Keys of the table that `output`, `stdout` and `stderr` may be.
@@ -81,7 +84,7 @@ impl Draft {
                 match key.name {
                     "process" => self.process(source, context, &inner, value)?,
                     "network" => self.network(source, &inner, value)?,
-                    "limits" => limit(&mut self.policy.limits, source, &inner, value)?,
+                    "limits" => limit(&mut self.policy.limits, source, context, &inner, value)?,
                     "syscalls" => self.syscalls(source, &inner, value)?,
                     _ => self.weaken(source, &inner, value)?,
                 }
@@ -239,7 +242,13 @@ fn add_new(list: &mut Vec<String>, names: Vec<&str>) {
     }
 }
 
-fn limit(limits: &mut Limits, source: &Source, key: &Key, value: &Value) -> Result<(), Error> {
+fn limit(
+    limits: &mut Limits,
+    source: &Source,
+    context: &Context,
+    key: &Key,
+    value: &Value,
+) -> Result<(), Error> {
     if !LIMITS.contains(&key.name) {
         return Err(source.unknown(key, &LIMITS));
     }
@@ -248,6 +257,9 @@ fn limit(limits: &mut Limits, source: &Source, key: &Key, value: &Value) -> Resu
         limits.enforcement = values::enforcement(word)
             .ok_or_else(|| unknown_value(source, value, word, &values::ENFORCEMENTS))?;
         return Ok(());
+    }
+    if key.name == "io-max" {
+        return rates::io_max(&mut limits.io_max, source, context, key, value);
     }
     if let (Some(slot), DeValue::Table(table)) =
         (values::cap_slot(limits, key.name), value.get_ref())
@@ -259,6 +271,7 @@ fn limit(limits: &mut Limits, source: &Source, key: &Key, value: &Value) -> Resu
     // Numbers are counts, or bytes; a time without a unit would be a guess.
     let text = match value.get_ref() {
         DeValue::String(text) => text.to_string(),
+        DeValue::Float(number) if unit == values::Unit::Processors => number.as_str().to_owned(),
         DeValue::Integer(_) if unit != values::Unit::Time => source.count(key, value)?.to_string(),
         _ => return Err(source.mistyped(key, value, unit.wanted())),
     };

@@ -4,6 +4,7 @@
 //! stood is the caller's to say.
 
 use super::error::quote;
+use super::rates;
 use super::syscalls::{self, Standing};
 use super::units::{parse_bytes, parse_count, parse_duration};
 use super::{Cap, Enforcement, Full, Limits, Network};
@@ -190,6 +191,8 @@ pub(super) enum Unit {
     Time,
     /// Things.
     Count,
+    /// Processors, and parts of one.
+    Processors,
 }
 
 impl Unit {
@@ -200,6 +203,7 @@ impl Unit {
             Unit::Stream => "a size such as \"64MiB\", a table or \"none\"",
             Unit::Time => "a duration such as \"10s\" or \"none\"",
             Unit::Count => "a whole number or \"none\"",
+            Unit::Processors => "a number of processors such as 1.5, or \"none\"",
         }
     }
 }
@@ -208,7 +212,8 @@ impl Unit {
 pub(super) fn limit_unit(name: &str) -> Unit {
     match name {
         "cpu-time" | "wall-time" => Unit::Time,
-        "processes" | "open-files" => Unit::Count,
+        "processes" | "open-files" | "cpu-weight" => Unit::Count,
+        "cpu-max" => Unit::Processors,
         "output" | "stdout" | "stderr" => Unit::Stream,
         _ => Unit::Bytes,
     }
@@ -240,6 +245,23 @@ fn no_zero(name: &str) -> String {
 pub(super) fn set_limit(limits: &mut Limits, name: &str, text: &str) -> Result<(), String> {
     let none = text == "none";
     let zero = || Err(no_zero(name));
+    match name {
+        "cpu-max" => {
+            limits.cpu_max = match none {
+                true => None,
+                false => Some(rates::cpu_max(text)?),
+            };
+            return Ok(());
+        }
+        "cpu-weight" => {
+            limits.cpu_weight = match none {
+                true => None,
+                false => Some(rates::cpu_weight(parse_count(text)?)?),
+            };
+            return Ok(());
+        }
+        _ => {}
+    }
     if limit_unit(name) == Unit::Time {
         let time = match none {
             true => None,

@@ -4,8 +4,11 @@
 //! no policy file can say is an error, never something near it.
 
 use super::error::{Error, quote};
+use super::rates::{processors, written};
 use super::units::{size, time};
-use super::{Access, Cap, Content, Context, FileRule, Full, Network, Policy, Process};
+use super::{
+    Access, Cap, Content, Context, Disk, FileRule, Full, IoRates, Network, Policy, Process,
+};
 use crate::cpulist;
 use crate::escape::deceptive;
 use std::collections::BTreeMap;
@@ -62,6 +65,9 @@ impl Policy {
         text.line("file-size", &size(limits.file_size));
         text.line("open-files", &count(limits.open_files));
         text.line("stack", &size(limits.stack));
+        text.line("cpu-max", &limits.cpu_max.map_or_else(none, processors));
+        text.line("cpu-weight", &count(limits.cpu_weight.map(u64::from)));
+        text.line("io-max", &io_max(&limits.io_max)?);
         text.line("enforcement", &string(limits.enforcement.name()));
         text.table("syscalls");
         text.line("allow", &strings(&self.syscalls.allow));
@@ -151,6 +157,26 @@ fn cap(cap: Option<Cap>) -> String {
         Full::Kill => most,
         full => inline([("most", &most), ("full", &string(full.name()))].into_iter()),
     }
+}
+
+/// The right side of `io-max`.
+fn io_max(disks: &BTreeMap<Disk, IoRates>) -> Result<String, Error> {
+    if disks.is_empty() {
+        return Ok(string("none"));
+    }
+    let disks = disks.iter().map(|(disk, rates)| {
+        let name = match disk {
+            Disk::Number(..) => disk.to_string(),
+            Disk::Of(path) => utf8(path)?.to_owned(),
+        };
+        let rates = written(rates, string);
+        let rates = rates.iter().map(|(key, value)| (key.as_str(), value));
+        Ok((string(&name), inline(rates)))
+    });
+    let disks = disks.collect::<Result<Vec<_>, Error>>()?;
+    Ok(inline(
+        disks.iter().map(|(name, rates)| (name.as_str(), rates)),
+    ))
 }
 
 /// The right side of one line of `[files]`.

@@ -17,6 +17,7 @@ pub use verdict::{Exit, KilledBy, Limit, Verdict, verdict};
 
 use crate::escape;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Version of the JSON record; it changes when a field changes its meaning or goes.
@@ -181,17 +182,18 @@ pub fn named(test: &str, line: &str) -> String {
 }
 
 /// A limit of the policy, and what keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Held {
     /// The policy's key.
     pub limit: &'static str,
     /// Its value in `unit`.
     pub most: u64,
-    /// `bytes`, `ns` or a plural.
+    /// `bytes`, `ns`, a plural or `weight`; with `/s`, in each second.
     pub unit: &'static str,
-    /// What keeps it: a file of the cgroup (`memory.max`), a resource limit
-    /// (`RLIMIT_FSIZE`), a timer, `relay` or `polled`.
-    pub by: &'static str,
+    /// What keeps it: a file of the cgroup (`memory.max`; `io.max 8:0 rbps` where it
+    /// holds several values), a resource limit (`RLIMIT_FSIZE`), a timer, `relay` or
+    /// `polled`.
+    pub by: Cow<'static, str>,
 }
 
 /// What disturbed a run: where these differ much, its times do not compare with
@@ -319,7 +321,7 @@ mod tests {
                 limit: "memory",
                 most: 8192,
                 unit: "bytes",
-                by: "polled",
+                by: "polled".into(),
             }],
             files: Vec::new(),
             layers: vec![Layer {

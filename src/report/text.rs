@@ -14,7 +14,7 @@ impl Report {
             lines.push(format!("{}: {}", layer.step, escape::plain(&layer.detail)));
         }
         for held in &self.limits {
-            let (limit, most, by) = (held.limit, held.most, held.by);
+            let (limit, most, by) = (held.limit, held.most, &held.by);
             lines.push(format!("limit: {limit} {most} {}, by {by}", held.unit));
         }
         for weakened in &self.weakened {

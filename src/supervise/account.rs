@@ -11,6 +11,7 @@ use crate::report::{
     Exit, Held, KilledBy, Layer, Limit, Output, Report, Verdict, Violation, Weakened, verdict,
 };
 use crate::sys::process;
+use std::borrow::Cow;
 
 /// What was written, where it was counted.
 pub(super) struct Streams {
@@ -219,7 +220,7 @@ fn held(plan: &Plan) -> Vec<Held> {
             limit,
             most,
             unit,
-            by,
+            by: Cow::Borrowed(by),
         }));
     };
     let memory_by = limits.memory.map_or(MemoryBy::Polled, |(_, by)| by);
@@ -259,5 +260,11 @@ fn held(plan: &Plan) -> Vec<Held> {
         let most = rlimits.find(|rlimit| rlimit.name == name);
         hold(limit, most.map(|rlimit| rlimit.hard), unit, by);
     }
+    all.extend(limits.shares.each().into_iter().map(|share| Held {
+        limit: share.limit,
+        most: share.most,
+        unit: share.unit,
+        by: Cow::Owned(share.by),
+    }));
     all
 }

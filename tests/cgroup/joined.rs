@@ -48,7 +48,8 @@ fn the_tests_of_a_batch_have_a_group_each() {
         scratch.file(name, text, 0o644);
     }
     let mut command = support::sandbox();
-    command.args(["batch", "--jobs", "2", "--in"]);
+    command.arg("batch");
+    command.args(["--jobs", "2", "--in"]);
     command
         .arg(scratch.join("*.in"))
         .arg("--report")

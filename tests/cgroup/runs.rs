@@ -10,7 +10,7 @@ use support::{Scratch, code, complaint};
 const INSIDE: &str = "/helper";
 
 /// A helper of this test program, inside, with the record.
-fn recorded(options: &[&str], name: &str, setting: &str) -> (i32, Value) {
+pub fn recorded(options: &[&str], name: &str, setting: &str) -> (i32, Value) {
     let scratch = Scratch::new();
     let place = scratch.join("r.json");
     let mut command = support::sandbox();
@@ -23,14 +23,14 @@ fn recorded(options: &[&str], name: &str, setting: &str) -> (i32, Value) {
     (code(&output), record)
 }
 
-fn within(command: &mut Command, name: &str, setting: &str) {
+pub fn within(command: &mut Command, name: &str, setting: &str) {
     let program = format!("{}:{INSIDE}", support::myself().display());
     command.args(["--exec", &program, "--env", setting, "--", INSIDE]);
     command.args(helper::words(name).split(' '));
 }
 
 /// The controllers that groups beside ours have; `None` says so and ends the test.
-fn ground() -> Option<std::path::PathBuf> {
+pub fn ground() -> Option<std::path::PathBuf> {
     delegated()?.parent().map(Path::to_owned)
 }
 

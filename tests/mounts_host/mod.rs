@@ -145,6 +145,7 @@ impl Tree {
             env: BTreeMap::new(),
             hard_limits: BTreeMap::new(),
             paths,
+            disks: BTreeMap::new(),
         }
     }
 }

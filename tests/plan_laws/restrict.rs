@@ -7,7 +7,9 @@ use crate::mounts_host::naive::Naive;
 use crate::mounts_host::{Node, Tree};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sandbox::policy::{Access, Cap, Content, Full, InsidePath, Limits, Network, Policy, Weaken};
+use sandbox::policy::{
+    Access, Cap, Content, Disk, Full, InsidePath, Limits, Network, Policy, Weaken,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,7 +61,7 @@ pub fn restriction() -> impl Strategy<Value = Restriction> {
         5 => (index(), below).prop_map(|(at, below)| Restriction::OnlyRead(at, below)),
         2 => index().prop_map(Restriction::Remove),
         4 => (index(), narrow).prop_map(|(at, access)| Restriction::Narrow(at, access)),
-        1 => (0..10usize, 1..1u64 << 40).prop_map(|(which, less)| Restriction::Limit(which, less)),
+        1 => (0..13usize, 1..1u64 << 40).prop_map(|(which, less)| Restriction::Limit(which, less)),
         1 => Just(Restriction::Network),
         1 => index().prop_map(Restriction::Strong),
         1 => draw::word().prop_map(Restriction::Deny),
@@ -267,6 +269,19 @@ fn limit(limits: &mut Limits, which: usize, less: u64) {
             };
             *cap = Some(Cap { most, full });
         }
+    }
+    // Neither of the first two goes below what a policy can say.
+    if which == 10 {
+        limits.cpu_max = Some(lower(limits.cpu_max).clamp(1000, limits.cpu_max.unwrap_or(400_000)));
+    }
+    if which == 11 {
+        let most = limits.cpu_weight.unwrap_or(100);
+        let weight = u64::from(most).saturating_sub(less).max(1);
+        limits.cpu_weight = u32::try_from(weight).ok();
+    }
+    if which == 12 {
+        let rates = limits.io_max.entry(Disk::Number(8, 0)).or_default();
+        rates.read_bytes = Some(lower(rates.read_bytes));
     }
     let times = [&mut limits.cpu_time, &mut limits.wall_time];
     for (number, limit) in times.into_iter().enumerate() {

@@ -184,6 +184,21 @@ fn limits(before: &Plan, after: &Plan) -> Result<(), TestCaseError> {
     prop_assert!(bytes(memory(after)) <= bytes(memory(before)));
     let processes = |plan: &Plan| plan.limits.processes.map(|(most, _)| most);
     prop_assert!(bytes(processes(after)) <= bytes(processes(before)));
+    let (then, now) = (&before.limits.shares, &after.limits.shares);
+    prop_assert!(bytes(now.cpu_max) <= bytes(then.cpu_max));
+    // The kernel's own is 100.
+    prop_assert!(now.cpu_weight.unwrap_or(100) <= then.cpu_weight.unwrap_or(100));
+    for (disk, then) in &then.io_max {
+        let Some(now) = now.io_max.get(disk) else {
+            return Err(TestCaseError::fail(format!(
+                "no io-max of {disk:?} any more"
+            )));
+        };
+        prop_assert!(bytes(now.read_bytes) <= bytes(then.read_bytes));
+        prop_assert!(bytes(now.write_bytes) <= bytes(then.write_bytes));
+        prop_assert!(bytes(now.reads) <= bytes(then.reads));
+        prop_assert!(bytes(now.writes) <= bytes(then.writes));
+    }
     let caps = |plan: &Plan| [plan.limits.output, plan.limits.stdout, plan.limits.stderr];
     for (now, then) in caps(after).into_iter().zip(caps(before)) {
         let most = |cap: Option<Cap>| bytes(cap.map(|cap| cap.most));

@@ -74,6 +74,34 @@ fn sound(policy: &Policy) -> Result<(), TestCaseError> {
             .flatten()
             .all(|n| (1..=i64::MAX as u64).contains(n))
     );
+    prop_assert!(
+        limits
+            .cpu_max
+            .is_none_or(|quota| (1000..=1_000_000_000).contains(&quota))
+    );
+    prop_assert!(
+        limits
+            .cpu_weight
+            .is_none_or(|weight| (1..=10_000).contains(&weight))
+    );
+    for rates in limits.io_max.values() {
+        let bytes = [rates.read_bytes, rates.write_bytes];
+        let requests = [rates.reads, rates.writes];
+        // The kernel takes the largest number of 32 bits for no limit.
+        prop_assert!(
+            bytes
+                .iter()
+                .flatten()
+                .all(|n| (1..=i64::MAX as u64).contains(n))
+        );
+        prop_assert!(
+            requests
+                .iter()
+                .flatten()
+                .all(|n| (1..u64::from(u32::MAX)).contains(n))
+        );
+        prop_assert!(bytes.iter().chain(&requests).any(Option::is_some));
+    }
     for time in [limits.cpu_time, limits.wall_time].into_iter().flatten() {
         prop_assert!(!time.is_zero() && time.as_nanos() <= i64::MAX as u128);
     }
@@ -169,6 +197,9 @@ fn assembled() -> impl Strategy<Value = String> {
         "processes",
         "cpu-time",
         "stack",
+        "cpu-max",
+        "cpu-weight",
+        "io-max",
         "output",
         "stdout",
         "allow",
@@ -223,6 +254,12 @@ fn assembled() -> impl Strategy<Value = String> {
         "{ most = '0B', full = 'kill' }",
         "{ full = 'truncate' }",
         "{ synthetic = 'hosts' }",
+        "0.5",
+        "1.000001",
+        "'2.50'",
+        "{ '8:0' = { read-bytes = '1MiB', writes = 7 } }",
+        "{ '/x' = { reads = 1 }, '8:1' = 'none' }",
+        "{ '8:0' = { writes = 0 } }",
     ];
     let sections = vec![
         "files", "process", "network", "limits", "syscalls", "weaken",

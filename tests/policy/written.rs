@@ -10,9 +10,10 @@ use super::{context, inside};
 use proptest::prelude::*;
 use sandbox::policy::syscalls::{GROUPS, REFUSED, UNKNOWN};
 use sandbox::policy::{
-    Access, BUILTIN, Content, Context, FileRule, InsidePath, Limits, Network, Policy, Process,
-    Syscalls, Weaken,
+    Access, BUILTIN, Content, Context, Disk, FileRule, InsidePath, IoRates, Limits, Network,
+    Policy, Process, Syscalls, Weaken,
 };
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -192,6 +193,24 @@ fn process() -> impl Strategy<Value = Process> {
     )
 }
 
+fn disks() -> impl Strategy<Value = BTreeMap<Disk, IoRates>> {
+    let number = (0..0x1000u32, 0..0x10_0000u32);
+    let disk = prop_oneof![
+        number.prop_map(|(major, minor)| Disk::Number(major, minor)),
+        path().prop_map(Disk::Of),
+    ];
+    let bytes = || proptest::option::of(positive());
+    let requests = || proptest::option::of(1..u64::from(u32::MAX));
+    let rates = (bytes(), bytes(), requests(), 1..u64::from(u32::MAX));
+    let rates = rates.prop_map(|(read_bytes, write_bytes, reads, writes)| IoRates {
+        read_bytes,
+        write_bytes,
+        reads,
+        writes: Some(writes),
+    });
+    prop::collection::btree_map(disk, rates, 0..3)
+}
+
 fn limits() -> impl Strategy<Value = Limits> {
     let millis = || {
         prop_oneof![
@@ -199,7 +218,18 @@ fn limits() -> impl Strategy<Value = Limits> {
             (1..9999u64).prop_map(|m| m * 60_000)
         ]
     };
-    drawn::limits(positive, millis)
+    let shares = (
+        proptest::option::of(1000..=1_000_000_000u64),
+        proptest::option::of(1..=10_000u32),
+        disks(),
+    );
+    let others = drawn::limits(positive, millis);
+    (others, shares).prop_map(|(others, (cpu_max, cpu_weight, io_max))| Limits {
+        cpu_max,
+        cpu_weight,
+        io_max,
+        ..others
+    })
 }
 
 fn words(never: bool) -> impl Strategy<Value = Vec<String>> {
@@ -272,7 +302,8 @@ fn every_key_is_said_and_nothing_extended() {
          env = {}\npass-env = []\nmemory-deny-write-execute = false\nspeculation = \"default\"\n\
          core-scheduling = false\ncpus = \"none\"\naslr = true\nhost-ids = \"2000000000-2000065535\"\n\n[network]\nmode = \"none\"\n\n\
          [limits]\nmemory = \"none\"\nprocesses = \"none\"\ncpu-time = \"none\"\nwall-time = \"none\"\n\
-         output = \"none\"\nstdout = \"none\"\nstderr = \"none\"\nfile-size = \"none\"\nopen-files = \"none\"\nstack = \"none\"\nenforcement = \"best\"\n\n\
+         output = \"none\"\nstdout = \"none\"\nstderr = \"none\"\nfile-size = \"none\"\nopen-files = \"none\"\nstack = \"none\"\n\
+         cpu-max = \"none\"\ncpu-weight = \"none\"\nio-max = \"none\"\nenforcement = \"best\"\n\n\
          [syscalls]\nallow = []\ndeny = []\nkill = []\n\n[weaken]\n"
     );
 }
@@ -301,6 +332,18 @@ fn what_no_file_can_say_is_an_error() {
     assert_eq!(says(&with(latin, Content::Nothing, Access::None)), no_utf8);
     let source = Content::Host(latin.into());
     assert_eq!(says(&with(OsStr::new("/a"), source, Access::Read)), no_utf8);
+    let mut latin_disk = Policy::default();
+    let rates = IoRates {
+        reads: Some(1),
+        ..IoRates::default()
+    };
+    let disks = &mut latin_disk.limits.io_max;
+    disks.insert(Disk::Of(latin.into()), rates);
+    assert_eq!(says(&latin_disk), no_utf8);
+    let mut unlimited = Policy::default();
+    let disks = &mut unlimited.limits.io_max;
+    disks.insert(Disk::Number(8, 0), IoRates::default());
+    assert!(says(&unlimited).starts_with(&format!("{unsaid}: ")));
     let tmpfs = Content::Tmpfs {
         bytes: 1,
         inodes: 1,

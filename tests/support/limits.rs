@@ -1,8 +1,10 @@
 //! Limits of a policy, drawn from whatever numbers and times a test calls limits.
-//! It must know every field, and no number.
+//! It must know every field, and no number. Those of speed, whose numbers have a range of
+//! their own, are for whoever asks.
 
 use proptest::prelude::*;
 use sandbox::policy::{Cap, Enforcement, Full, Limits};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Each limit may be there or not.
@@ -32,5 +34,8 @@ where
         file_size: numbers.2,
         open_files: numbers.3,
         stack: numbers.4,
+        cpu_max: None,
+        cpu_weight: None,
+        io_max: BTreeMap::new(),
     })
 }

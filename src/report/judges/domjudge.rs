@@ -260,7 +260,7 @@ mod tests {
             limit: "wall-time",
             most: 1,
             unit: "ns",
-            by: "timer",
+            by: "timer".into(),
         }];
         report.wall_ns = 1_999_500_000;
         report.stdout = Some(Output {
