@@ -195,6 +195,7 @@ fn run(bytes: &mut Bytes, layers: Vec<sandbox::report::Layer>) {
             token: "no-landlock",
             reason: String::from("a\u{1b}\u{3164}\"\n"),
         }],
+        error: None,
         verdict: verdict(exit, killed_by, &limits_hit),
     };
     if killed_by.is_some() || exit.code != Some(0) {
