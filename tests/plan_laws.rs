@@ -94,7 +94,7 @@ fn disk() -> impl Strategy<Value = Disk> {
     let of = |path: &str| Disk::Of(path.into());
     let number = |minor| Disk::Number(8, minor);
     let usual = prop::sample::select(vec![of("/h/a"), of("/h/b"), number(0), number(16)]);
-    prop_oneof![9 => usual, 1 => Just(of("/h"))]
+    prop_oneof![19 => usual, 1 => Just(of("/h"))]
 }
 
 fn rates() -> impl Strategy<Value = IoRates> {
@@ -110,8 +110,8 @@ fn rates() -> impl Strategy<Value = IoRates> {
 fn limits() -> impl Strategy<Value = Limits> {
     let seldom = |chance| prop::bool::weighted(chance);
     let shares = (
-        (seldom(0.3), 1000..=400_000u64),
-        (seldom(0.3), 1..=10_000u32),
+        (seldom(0.2), 1000..=400_000u64),
+        (seldom(0.2), 1..=10_000u32),
         (
             seldom(0.3),
             prop::collection::btree_map(disk(), rates(), 1..4),
@@ -189,7 +189,7 @@ fn machine() -> impl Strategy<Value = Machine> {
         io: true,
         cpuset: true,
     };
-    let cgroup = prop_oneof![5 => Just(Some(all)), 2 => Just(None), 3 => cgroup.prop_map(Some)];
+    let cgroup = prop_oneof![8 => Just(Some(all)), 1 => Just(None), 1 => cgroup.prop_map(Some)];
     (0..=9u32, speculation, [can(), can()], most_files, cgroup).prop_map(
         |(landlock_abi, speculation, [mdwe, core_scheduling], most_files, cgroup)| Machine {
             landlock_abi,

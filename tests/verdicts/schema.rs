@@ -5,7 +5,9 @@
 mod validator;
 
 use crate::support::{self, Scratch};
-use sandbox::report::{KilledBy, Limit, SCHEMA, Verdict, incomplete};
+use sandbox::plan::Shares;
+use sandbox::policy::IoRates;
+use sandbox::report::{Held, KilledBy, Limit, SCHEMA, Verdict, incomplete};
 use sandbox::step::Step;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -165,6 +167,36 @@ fn every_word_of_the_record_is_one_of_the_schema() {
         schema()["$defs"]["complete"]["properties"]["version"]["const"],
         sandbox::report::VERSION
     );
+}
+
+/// Of a machine whose controllers keep them; this one may have none.
+#[test]
+fn limits_of_speed_fit_the_record() {
+    let rates = IoRates {
+        read_bytes: Some(1),
+        write_bytes: Some(2),
+        reads: Some(3),
+        writes: Some(4),
+    };
+    let shares = Shares {
+        cpu_max: Some(50_000),
+        cpu_weight: Some(33),
+        io_max: [((8, 0), rates)].into(),
+    };
+    let mut whole = record();
+    let limits = whole["limits"].as_array_mut().unwrap();
+    limits.extend(shares.each().into_iter().map(|share| {
+        json!(Held {
+            limit: share.limit,
+            most: share.most,
+            unit: share.unit,
+            by: share.by.into(),
+        })
+    }));
+    assert!(limits.len() >= 6);
+    valid(&whole).unwrap();
+    *whole.pointer_mut("/limits/0/unit").unwrap() = json!("weights");
+    assert!(valid(&whole).is_err());
 }
 
 #[test]
