@@ -87,6 +87,14 @@ impl<'i> Gauge<'i> {
             None => 0,
         };
         let own = process::usage(libc::RUSAGE_SELF)?;
+        for tmpfs in image.counted_tmpfs() {
+            let mut place = tmpfs.place.load(Relaxed);
+            if !tmpfs.may_move {
+                place = fd::open_path(libc::AT_FDCWD, &tmpfs.at, false)?;
+                tmpfs.place.store(place, Relaxed);
+            }
+            tmpfs.device.store(fd::stat(place)?.st_dev, Relaxed);
+        }
         Ok(Gauge {
             image,
             watch,

@@ -99,8 +99,8 @@ fn perform(root: RawFd, op: &ImageOp) -> Result<()> {
         } => {
             let tree = make_tmpfs(options, SAFE | flags(*attributes))?;
             match counted {
-                None => attach(root, tree, at),
-                Some(counted) => attach_counted(root, tree, at, counted),
+                Some(counted) if counted.may_move => attach_counted(root, tree, at, counted),
+                _ => attach(root, tree, at),
             }
         }
         ImageOp::Bind {
@@ -245,10 +245,7 @@ fn attach(root: RawFd, tree: RawFd, at: &CStr) -> Result<()> {
 fn attach_counted(root: RawFd, tree: RawFd, at: &CStr, counted: &CountedTmpfs) -> Result<()> {
     attach_open(root, tree, at)?;
     // Standard streams take their numbers later, in a table that pid 1 shares.
-    let place = fd::raise(tree)?;
-    counted.device.store(fd::stat(place)?.st_dev, Relaxed);
-    counted.place.store(place, Relaxed);
-    Ok(())
+    fd::raise(tree).map(|place| counted.place.store(place, Relaxed))
 }
 
 fn attach_open(root: RawFd, tree: RawFd, at: &CStr) -> Result<()> {

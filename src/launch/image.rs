@@ -182,9 +182,14 @@ pub(crate) enum ImageOp {
     },
 }
 
-/// A file system in memory, by what the child found. Not by its path: where that leads
-/// later, whoever may rename a directory on the way decides.
+/// A file system in memory, by what the child found.
 pub(crate) struct CountedTmpfs {
+    /// Where it is inside.
+    pub(crate) at: CString,
+    /// Somebody may rename a directory on the way there, and then decides where the path
+    /// leads: the descriptor is that of the mount, and opened before the program runs. One
+    /// of any other is opened when the program no longer shares the table.
+    pub(crate) may_move: bool,
     /// A descriptor of it, -1 until then.
     pub(crate) place: AtomicI32,
     /// `st_dev` of what it holds.
@@ -258,7 +263,11 @@ impl Image {
                     .iter()
                     .find(|(of, _)| *of == position)
                     .map(|(_, fd)| *fd);
-                image_op(op, tree, polled)
+                let mut op_image = image_op(op, tree)?;
+                if polled {
+                    count(&mut op_image, op, &plan.mounts.ops)?;
+                }
+                Ok::<_, String>(op_image)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let landlock = match (&plan.landlock, fds.ruleset) {
@@ -369,7 +378,38 @@ fn relative(at: &Path) -> Result<CString, String> {
     }
 }
 
-fn image_op(op: &Op, tree: Option<RawFd>, polled: bool) -> Result<ImageOp, String> {
+/// What the program can write there counts for the memory limit.
+fn count(image: &mut ImageOp, op: &Op, ops: &[Op]) -> Result<(), String> {
+    if let (ImageOp::Tmpfs { counted, .. }, Op::Tmpfs { at, attributes, .. }) = (image, op)
+        && !attributes.read_only
+    {
+        *counted = Some(CountedTmpfs {
+            at: c_string(at)?,
+            may_move: may_move(at, ops),
+            place: AtomicI32::new(-1),
+            device: AtomicU64::new(0),
+        });
+    }
+    Ok(())
+}
+
+/// Does it lie in a tree of the host's, or where the program can write?
+fn may_move(at: &Path, ops: &[Op]) -> bool {
+    let sealed = |tree: &Path| {
+        let mut seals = ops.iter().filter(|op| matches!(op, Op::Seal { .. }));
+        seals.any(|op| op.at() == tree)
+    };
+    ops.iter().any(|op| {
+        let around = op.at() != at && at.starts_with(op.at());
+        match op {
+            Op::Bind { .. } => around,
+            Op::Tmpfs { at, attributes, .. } => around && !attributes.read_only && !sealed(at),
+            _ => false,
+        }
+    })
+}
+
+fn image_op(op: &Op, tree: Option<RawFd>) -> Result<ImageOp, String> {
     Ok(match op {
         Op::Directory { at, mode } => ImageOp::Directory {
             at: relative(at)?,
@@ -394,10 +434,7 @@ fn image_op(op: &Op, tree: Option<RawFd>, polled: bool) -> Result<ImageOp, Strin
             at: relative(at)?,
             options: tmpfs_options(*bytes, *inodes, *mode),
             attributes: *attributes,
-            counted: (polled && !attributes.read_only).then(|| CountedTmpfs {
-                place: AtomicI32::new(-1),
-                device: AtomicU64::new(0),
-            }),
+            counted: None,
         },
         Op::Bind {
             at,
