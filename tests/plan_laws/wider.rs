@@ -65,9 +65,9 @@ fn files(before: &Plan, after: &Plan, tree: &Tree) -> Result<(), TestCaseError> 
         // A link may lead elsewhere than before, and a rule is of what it leads to.
         let ((place, wide), (moved, narrow)) = (then.arrive(at), now.arrive(at));
         // A directory of our own that leads to a hidden name in a tmpfs: the
-        // program could have made it itself.
-        let made = now.own(at) && matches!(narrow, Seen::Directory { .. });
-        let could = at
+        // program could have made it itself, by whatever links it is seen.
+        let made = now.own(&moved) && matches!(narrow, Seen::Directory { .. });
+        let could = moved
             .ancestors()
             .any(|above| then.own(above) && then.at(above) == Seen::Directory { write: true });
         prop_assert!(
