@@ -78,6 +78,7 @@ fn bench() -> Result<(), Box<dyn Error>> {
     if let Some(place) = std::env::var_os(PLACE) {
         let place = Place::at(place);
         std::env::set_current_dir(place.work())?;
+        let _end = peers::podman::End(place.clone());
         return match asked.probe {
             true => probe::show(&mut rows::all(&place, &probe::WORDS)?),
             false => measure(&place, &asked),
@@ -150,9 +151,7 @@ fn measure(place: &Place, asked: &Asked) -> Result<(), Box<dyn Error>> {
     let mut rows = rows::all(place, &[nothing])?;
     rows::library(&mut rows, place)?;
     let usage = place.program("usage");
-    let measured = turns(&mut rows, asked.turns, usage.as_deref());
-    peers::podman::end(place);
-    measured?;
+    turns(&mut rows, asked.turns, usage.as_deref())?;
     let figures = table::figures(&mut rows);
     let about = machine::about(place, asked.turns);
     for line in &about {

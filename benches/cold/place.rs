@@ -75,10 +75,13 @@ impl Kept {
         fs::set_permissions(place.nothing(), Permissions::from_mode(0o755))?;
         match compiler() {
             Some(compiler) => {
-                compile(&compiler, FLOOR, &place.0.join("floor"))?;
-                compile(&compiler, USAGE, &place.0.join("usage"))?;
+                for (source, name) in [(FLOOR, "floor"), (USAGE, "usage")] {
+                    if !compile(&compiler, source, &place.0.join(name))? {
+                        eprintln!("without {name}: it cannot be compiled and linked statically");
+                    }
+                }
             }
-            None => eprintln!("no C compiler: no floor, no processor time and no memory"),
+            None => eprintln!("without floor, processor time and memory: no C compiler"),
         }
         Ok(kept)
     }
@@ -102,10 +105,14 @@ impl Drop for Kept {
 
 /// musl's, whose programs start with the least; otherwise any.
 fn compiler() -> Option<PathBuf> {
-    ["musl-gcc", "cc"].into_iter().find_map(find)
+    let musl = find("musl-gcc");
+    if musl.is_none() {
+        eprintln!("the floor is not musl's: no `musl-gcc` (Debian's package musl-tools)");
+    }
+    musl.or_else(|| find("cc"))
 }
 
-fn compile(compiler: &Path, source: &str, to: &Path) -> Result<(), Box<dyn Error>> {
+fn compile(compiler: &Path, source: &str, to: &Path) -> Result<bool, Box<dyn Error>> {
     let mut child = Command::new(compiler)
         .args(["-std=gnu11", "-O2", "-static", "-s", "-x", "c", "-", "-o"])
         .arg(to)
@@ -114,10 +121,7 @@ fn compile(compiler: &Path, source: &str, to: &Path) -> Result<(), Box<dyn Error
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(source.as_bytes())?;
     }
-    match child.wait()?.success() {
-        true => Ok(()),
-        false => Err(format!("`{}` cannot be compiled", to.display()).into()),
-    }
+    Ok(child.wait()?.success())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {

@@ -12,7 +12,6 @@ use std::error::Error;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// The shipped policies that a program is run under.
@@ -129,10 +128,10 @@ pub fn library(rows: &mut Vec<Row>, place: &Place) -> Result<(), Box<dyn Error>>
 }
 
 fn plan(place: &Place, policy: &str, words: Words) -> Result<(Policy, Plan), Box<dyn Error>> {
-    let work = place.work();
     let context = Context {
-        cwd: work.clone(),
-        home: Some(work),
+        cwd: place.work(),
+        // Not around the working directory, which some policies let it write to.
+        home: Some(place.state()),
         ..Context::default()
     };
     let policy = Policy::load(OsStr::new(policy), &context)?;
@@ -153,7 +152,7 @@ fn ours(
     let floor = format!("floor, {policy}");
     match place.program("floor") {
         Some(program) => floors(rows, place, &program, policy, plan)?,
-        None => missing(&floor, "no C compiler"),
+        None => missing(&floor, "it was not compiled"),
     }
     for (file, name) in [("sandbox", "sandbox"), ("sandbox-static", "sandbox static")] {
         let Some(program) = place.program(file) else {
@@ -164,7 +163,7 @@ fn ours(
         };
         let mut launch = Launch::new(program);
         launch.args(["--policy", policy, "--"]).args(words);
-        launch.env("HOME", place.work());
+        launch.env("HOME", place.state());
         let lacks = match policy {
             "strict" => "nothing",
             _ => "other mounts, limits and calls, as the policy says",
@@ -185,8 +184,8 @@ fn floors(
     policy: &str,
     plan: &Plan,
 ) -> Result<(), Box<dyn Error>> {
-    let checks = "no limit of time, memory or output, no report, no check that what was mounted \
-        is what was planned; its caller may be killed without";
+    let checks = "no limit of time, memory or output, no report, no check that what was mounted is \
+        what was planned";
     let mut one = |name: String, apart: bool, lacks: &str| -> Result<(), Box<dyn Error>> {
         let records = match floor::encode(plan, apart) {
             Ok(records) => records,
@@ -254,7 +253,7 @@ fn others(rows: &mut Vec<Row>, job: &Job) {
         match make(&program, job) {
             Ok(launch) => rows.push(Row {
                 every,
-                ..Row::new(&versioned(name, &program), lacks, launch)
+                ..Row::new(&versioned(name, &program, job), lacks, launch)
             }),
             Err(error) => missing(name, &error.to_string()),
         }
@@ -267,7 +266,7 @@ fn others(rows: &mut Vec<Row>, job: &Job) {
 
 /// podman in the first way that works.
 fn one_way(program: &Path, job: &Job) -> Option<Row> {
-    let name = versioned("podman", program);
+    let name = versioned("podman", program, job);
     for way in podman::WAYS {
         let launch = podman::launch(program, job, way)
             .and_then(|mut launch| launch.output().map(|_| launch));
@@ -285,10 +284,11 @@ fn one_way(program: &Path, job: &Job) -> Option<Row> {
 }
 
 /// The name with the version that the program says it has.
-fn versioned(name: &str, program: &Path) -> String {
-    let said = Command::new(program).arg("--version").output();
-    let said = said.map(|output| output.stdout).unwrap_or_default();
-    let said = String::from_utf8_lossy(&said);
+fn versioned(name: &str, program: &Path, job: &Job) -> String {
+    let mut launch = Launch::new(program);
+    launch.arg("--version");
+    oci::runtime_directory(&mut launch, job);
+    let said = launch.output().unwrap_or_default();
     let mut words = said.split_ascii_whitespace();
     match words.find(|word| word.starts_with(|first: char| first.is_ascii_digit())) {
         Some(version) => format!("{name} {version}"),

@@ -127,8 +127,18 @@ pub fn markdown(figures: &[Figures], about: &[String], plot: &str) -> String {
         "\nWhat each row has not, or otherwise, of the layers of `sandbox` under `strict`:\n"
     );
     let _ = writeln!(text, "| | |\n|---|---|");
+    let mut said: Vec<&str> = Vec::new();
     for row in figures {
-        let _ = writeln!(text, "| {} | {} |", row.name, row.lacks);
+        if said.contains(&row.lacks.as_str()) {
+            continue;
+        }
+        said.push(&row.lacks);
+        let names: Vec<&str> = figures
+            .iter()
+            .filter(|other| other.lacks == row.lacks)
+            .map(|other| other.name.as_str())
+            .collect();
+        let _ = writeln!(text, "| {} | {} |", names.join("; "), row.lacks);
     }
     text
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 pub const LACKS: &str = "set-uid root; the host's root with directories hidden, not one of its \
     own; no user namespace, no cgroup namespace, no time namespace; no Landlock, no filter of \
-    arguments, no memory limit";
+    arguments, no memory limit; starts the program by a shell";
 
 /// Directories of the host that are not of the plan. firejail cannot show only
 /// what is named, outside of a few directories.
@@ -21,6 +21,8 @@ pub fn launch(firejail: &Path, job: &Job) -> Result<Launch, Box<dyn Error>> {
     launch.args(["--quiet", "--noprofile", "--net=none", "--ipc-namespace"]);
     launch.args(["--caps.drop=all", "--nonewprivs", "--private-dev"]);
     launch.args(["--private-tmp", "--noexec=/tmp", "--disable-mnt"]);
+    // The program lies below /var, which would be empty there, and noexec.
+    launch.args(["--keep-var-tmp", "--writable-var", "--read-only=/var"]);
     launch.arg("--private-etc=alternatives,ld.so.cache,ssl,passwd,group,nsswitch.conf");
     launch.arg(format!("--hostname={}", plan.hostname));
     for directory in HIDDEN {

@@ -7,8 +7,8 @@ use sandbox::plan::Op;
 use std::error::Error;
 use std::path::Path;
 
-pub const LACKS: &str = "its own list of system calls (compiled in every run), no time \
-    namespace, no sizes of its file systems, fewer limits and Landlock rights; `/dev` and \
+pub const LACKS: &str = "its own list of system calls (compiled in every run); keeps the \
+    bounding set; no time namespace, no sizes of its file systems, fewer limits and Landlock rights; `/dev` and \
     `/proc` as it makes them; the directories of its root are the caller's, mode 0700";
 
 pub fn launch(hakoniwa: &Path, job: &Job) -> Result<Launch, Box<dyn Error>> {

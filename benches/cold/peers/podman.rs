@@ -3,6 +3,8 @@
 use super::{Job, oci};
 use crate::launch::Launch;
 use crate::place::Place;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use sandbox::plan::Op;
 use std::error::Error;
 use std::fs;
@@ -98,14 +100,18 @@ fn mount(launch: &mut Launch, op: &Op) {
     }
 }
 
-/// Ends the process that podman leaves to hold its namespace, with the same user.
-pub fn end(place: &Place) {
-    let file = place.state().join("libpod/tmp/pause.pid");
-    let pid = fs::read_to_string(file)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    if let Some(pid) = pid {
-        let pid = nix::unistd::Pid::from_raw(pid);
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+/// Dropped, it ends the process that podman leaves to hold its namespace, which the
+/// same user may.
+pub struct End(pub Place);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let file = self.0.state().join("libpod/tmp/pause.pid");
+        let pid = fs::read_to_string(file)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        if let Some(pid) = pid {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
     }
 }
