@@ -7,7 +7,8 @@ use std::path::Path;
 
 pub const LACKS: &str = "set-uid root; the host's root with directories hidden, not one of its \
     own; no user namespace, no cgroup namespace, no time namespace; no Landlock, no filter of \
-    arguments, no memory limit; starts the program by a shell";
+    arguments, no limit of memory or elapsed time (its own \
+    looks once a second); starts the program by a shell";
 
 /// Directories of the host that are not of the plan. firejail cannot show only
 /// what is named, outside of a few directories.
@@ -32,14 +33,6 @@ pub fn launch(firejail: &Path, job: &Job) -> Result<Launch, Box<dyn Error>> {
         if matches!(limit.name, "nproc" | "fsize" | "nofile" | "cpu") {
             launch.arg(format!("--rlimit-{}={}", limit.name, limit.hard));
         }
-    }
-    if let Some(wall) = plan.limits.wall_time {
-        let seconds = wall.as_secs();
-        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-        launch.arg(format!(
-            "--timeout={hours:02}:{minutes:02}:{:02}",
-            seconds % 60
-        ));
     }
     launch.arg(format!("--seccomp.keep={}", job.calls.join(",")));
     launch.arg("--").args(job.command());
