@@ -15,7 +15,7 @@ const BAR: f64 = 14.0;
 const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}\
 .s{fill:#59636e}.g{stroke:#d1d9e0}.w{stroke:#59636e;stroke-width:1.5}\
 .o{fill:#0969da}.f{fill:#8c959f}.p{fill:#bf8700}\
-@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.s{fill:#9198a1}.g{stroke:#3d444d}\
+@media (prefers-color-scheme:dark){text{fill:#f0f6fc}.s{fill:#9198a1}.g{stroke:#3d444d}\
 .w{stroke:#9198a1}.o{fill:#4493f8}.f{fill:#656c76}.p{fill:#d29922}}";
 
 /// From the fastest to the slowest.
@@ -128,7 +128,7 @@ impl Axis {
         if self.logarithmic {
             let mut value = self.least;
             while value <= self.most {
-                ticks.push((value, three_digits(value)));
+                ticks.push((value, value.to_string()));
                 value *= 10.0;
             }
         } else {
