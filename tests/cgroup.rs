@@ -59,7 +59,9 @@ fn delegated_to_us() -> Option<PathBuf> {
 /// Every group below a directory but those of the other test, which come and go.
 fn groups(below: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
-    for entry in fs::read_dir(below).unwrap().flatten() {
+    // A run of another test may have ended meanwhile, and its group with it.
+    let entries = fs::read_dir(below).into_iter().flatten();
+    for entry in entries.flatten() {
         let name = entry.file_name();
         let other = name.to_string_lossy().starts_with("made-");
         if !other && entry.file_type().is_ok_and(|kind| kind.is_dir()) {

@@ -306,7 +306,7 @@ fn go_for_good(
     hold: &mut Option<Hold>,
 ) -> Result<(), Refusal> {
     if let Some(signals) = request.hold {
-        *hold = Some(Hold::begin(signals).map_err(explain::parent("hold signals"))?);
+        *hold = Some(Hold::begin(signals).map_err(explain::parent("hold signals (signalfd4)"))?);
     }
     go(birth)
 }
