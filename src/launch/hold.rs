@@ -33,12 +33,16 @@ fn bit(signal: Signal) -> u64 {
 /// An exec that takes longer, with a signal waiting, hangs.
 const EXEC_HANGS_NS: u64 = 5_000_000_000;
 
-/// Held signals of the calling thread; held no longer when it is dropped.
+/// Held signals of the calling thread, for good: also where the launch fails by itself, for the
+/// front end has a sentence and a record to write then. Where a signal ended the launch they
+/// are held no longer once this is dropped.
 pub(super) struct Hold {
     /// Those that would end this process.
     ends: SignalFd,
-    /// The thread's mask; `None` when it stays as it is now.
-    before: Option<u64>,
+    /// The thread's mask.
+    before: u64,
+    /// One of them ended the launch.
+    came: bool,
 }
 
 impl Hold {
@@ -54,8 +58,12 @@ impl Hold {
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let ends = SignalFd::with_flags(&ends, flags)?;
         // Last: what could fail needs no undoing.
-        let before = Some(process::block_signals(signals.mask())?);
-        Ok(Hold { ends, before })
+        let before = process::block_signals(signals.mask())?;
+        Ok(Hold {
+            ends,
+            before,
+            came: false,
+        })
     }
 
     /// Waits until the socket has something to say; `false` where it has nothing, and a
@@ -63,30 +71,27 @@ impl Hold {
     ///
     /// With `exec` next, the program may run already, and pid 1 not yet have let go of the
     /// socket: the signal is the program's then, and only an exec that hangs is given up.
-    pub(super) fn wait(&self, socket: &OwnedFd, exec: bool) -> Result<bool, Errno> {
-        loop {
+    pub(super) fn wait(&mut self, socket: &OwnedFd, exec: bool) -> Result<bool, Errno> {
+        let heard = loop {
             let ends = self.ends.as_fd().as_raw_fd();
             let mut fds = [polled(socket.as_raw_fd()), polled(ends)];
             process::poll(&mut fds, None)?;
             match fds.map(|polled| polled.revents != 0) {
-                [true, _] => return Ok(true),
-                [false, true] if exec => return readable_within(socket, EXEC_HANGS_NS),
-                [false, true] => return Ok(false),
+                [true, _] => break true,
+                [false, true] if exec => break readable_within(socket, EXEC_HANGS_NS)?,
+                [false, true] => break false,
                 [false, false] => {}
             }
-        }
-    }
-
-    /// The program is executed: they stay held, for good.
-    pub(super) fn keep(mut self) {
-        self.before = None;
+        };
+        self.came = !heard;
+        Ok(heard)
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if let Some(before) = self.before {
-            let _ = process::set_signal_mask(before);
+        if self.came {
+            let _ = process::set_signal_mask(self.before);
         }
     }
 }

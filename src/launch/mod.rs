@@ -156,9 +156,6 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     )?;
     let gone = || Refusal::new("the new process is gone");
     let (pid, pidfd) = birth.born.keep().ok_or_else(gone)?;
-    if let Some(hold) = hold {
-        hold.keep();
-    }
     Ok(Launched {
         pid,
         pidfd,
@@ -249,7 +246,7 @@ fn accompany(
     let mut held = None;
     loop {
         let mut buffer = [0; FRAME_BYTES + 1];
-        let heard = hold.as_ref().map_or(Ok(true), |hold| {
+        let heard = hold.as_mut().map_or(Ok(true), |hold| {
             hold.wait(&birth.status, progress.is_exec_next())
         });
         if !heard.map_err(explain::parent("hear from the new process"))? {
