@@ -44,6 +44,19 @@ pub struct Cli {
     version: Option<bool>,
 }
 
+/// A run without the word `run`, as most are. To define the options of all subcommands takes
+/// longer than everything else that is done with words, and these are its alone.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sandbox",
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
+pub struct Plain {
+    #[command(flatten)]
+    pub run: Run,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// Run a program (as without a subcommand)
@@ -364,7 +377,60 @@ pub struct Help {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::usage::SUBCOMMANDS;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_plain_run_is_what_the_whole_parser_takes_it_for() {
+        let mut plain = 0;
+        for line in [
+            "x",
+            "./x -v --memory 1MiB",
+            "-- run",
+            "-- --memory",
+            "--memory 1MiB -v -- x y",
+            "--memory=1MiB --read /a --read /b x",
+            "-p compile --tty x",
+            "--report fd:3 --report-format isolate --copy-in a:/b x",
+            "--memory 1MiB plan x",
+            "--memory 1MiB",
+            "--memory",
+            "--memory 1 --memory 2 x",
+            "--nonsense x",
+            "--help",
+            "-V",
+            "--version x",
+            "--help x",
+            "x --help",
+            "--tty=yes x",
+            "",
+        ] {
+            let words = || ["sandbox"].into_iter().chain(line.split_whitespace());
+            let whole = Cli::try_parse_from(words());
+            if let Ok(run) = Plain::try_parse_from(words()) {
+                let whole = whole.unwrap_or_else(|error| panic!("{line}: {error}"));
+                assert!(whole.action.is_none(), "{line}");
+                assert_eq!(
+                    format!("{:?}", whole.run),
+                    format!("{:?}", run.run),
+                    "{line}"
+                );
+                plain += 1;
+            } else {
+                assert!(whole.is_err(), "{line}");
+            }
+        }
+        assert_eq!(plain, 10);
+    }
+
+    #[test]
+    fn every_subcommand_is_known_by_name() {
+        let command = Cli::command();
+        let known = command.get_subcommands().map(clap::Command::get_name);
+        for name in known {
+            assert!(SUBCOMMANDS.contains(&name), "{name}");
+        }
+    }
 
     #[test]
     fn the_definition_is_sound() {

@@ -18,7 +18,7 @@ mod streams;
 mod tests;
 mod usage;
 
-use args::{Action, Cli, SchemaOf};
+use args::{Action, Cli, Plain, SchemaOf};
 use clap::Parser;
 use failure::Failure;
 use std::ffi::{OsStr, OsString};
@@ -48,6 +48,13 @@ fn act(words: &[OsString]) -> Result<u8, Failure> {
         && word == "pair"
     {
         return pair::pair(rest);
+    }
+    // What it does not take, it does not answer either: the whole parser has the words.
+    if !words.get(1).is_some_and(usage::is_subcommand)
+        && let Ok(Plain { run }) = Plain::try_parse_from(words)
+    {
+        usage::refuse_misplaced_subcommand(words, &run.words.words)?;
+        return run::run(&run);
     }
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,

@@ -8,6 +8,26 @@ use std::ffi::OsString;
 
 const SEE_HELP: &str = "`sandbox --help` lists the options";
 
+/// The first word of what is not a plain run.
+pub const SUBCOMMANDS: [&str; 9] = [
+    "run",
+    "pair",
+    "batch",
+    "plan",
+    "audit",
+    "check",
+    "policy",
+    "schema",
+    AUDIT_INSIDE,
+];
+
+/// Nobody types it.
+const AUDIT_INSIDE: &str = "audit-inside";
+
+pub fn is_subcommand(word: &OsString) -> bool {
+    SUBCOMMANDS.iter().any(|name| word == name)
+}
+
 /// Prints help or version, or says what is wrong with the arguments.
 pub fn answer(error: &clap::Error) -> Result<u8, Failure> {
     match error.kind() {
@@ -32,12 +52,7 @@ pub fn refuse_misplaced_subcommand(
     let explicit = before
         .and_then(|at| all.get(at))
         .is_some_and(|word| word == "--");
-    let subcommand = [
-        "run", "pair", "batch", "plan", "audit", "check", "policy", "schema",
-    ]
-    .iter()
-    .any(|name| program == name);
-    if explicit || !subcommand {
+    if explicit || !is_subcommand(program) || program == AUDIT_INSIDE {
         return Ok(());
     }
     let name = tick(program);
