@@ -65,11 +65,7 @@ pub fn pair(words: &[OsString]) -> Result<u8, Failure> {
         }
         Err(failure) => {
             if let Some(record) = record {
-                let text = incomplete(Some((failure.code, &failure.message)));
-                // The first failure is the one that the exit code stands for.
-                if let Err(second) = record.finish(&text) {
-                    super::complain(&second.message);
-                }
+                record.give_up(&incomplete(Some((failure.code, &failure.message))));
             }
             Err(failure)
         }

@@ -162,6 +162,13 @@ impl Record {
         self.check_place()
     }
 
+    /// The same for a run that failed, which is the failure that the exit code stands for.
+    pub fn give_up(self, text: &str) {
+        if let Err(second) = self.finish(text) {
+            super::complain(&second.message);
+        }
+    }
+
     fn failed(&self, error: &io::Error) -> Failure {
         Failure::io(format!("cannot write the report to {}", self.name), error)
     }

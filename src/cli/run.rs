@@ -49,11 +49,7 @@ pub fn run(run: &args::Run) -> Result<u8, Failure> {
         }
         Err(failure) => {
             if let Some(record) = record {
-                let text = format.incomplete(Some((failure.code, &failure.message)));
-                // The first failure is the one that the exit code stands for.
-                if let Err(second) = record.finish(&text) {
-                    super::complain(&second.message);
-                }
+                record.give_up(&format.incomplete(Some((failure.code, &failure.message))));
             }
             Err(failure)
         }
