@@ -124,11 +124,7 @@ impl Cache {
         let Some(mounts) = &self.mounts else {
             return true;
         };
-        let mut fds = [libc::pollfd {
-            fd: mounts.as_raw_fd(),
-            events: libc::POLLPRI,
-            revents: 0,
-        }];
+        let mut fds = [process::polled(mounts.as_raw_fd(), libc::POLLPRI)];
         process::poll(&mut fds, Some(0)).is_err() || fds.iter().any(|fd| fd.revents != 0)
     }
 }

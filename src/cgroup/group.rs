@@ -259,11 +259,7 @@ impl Group {
             if left.is_zero() {
                 return Ok(false);
             }
-            let mut fds = [libc::pollfd {
-                fd: events.as_raw_fd(),
-                events: libc::POLLPRI,
-                revents: 0,
-            }];
+            let mut fds = [process::polled(events.as_raw_fd(), libc::POLLPRI)];
             // Not for ever: the kernel says most changes, at most every 10 ms.
             let nap = left.min(Duration::from_millis(5));
             process::poll(&mut fds, Some(nap.as_nanos() as u64))?;

@@ -76,7 +76,8 @@ fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno>
         }
         let next = [deadline, gauge.next].into_iter().flatten().min();
         let left = next.map(|at| at.saturating_sub(process::monotonic_ns()));
-        let mut fds = [control, ended, image.parent, listener].map(wanted);
+        let mut fds =
+            [control, ended, image.parent, listener].map(|fd| process::polled(fd, libc::POLLIN));
         process::poll(&mut fds, left)?;
         let [control_event, ended_event, parent_event, call_event] = fds;
         if call_event.revents & libc::POLLIN != 0
@@ -128,14 +129,6 @@ fn told(listener: RawFd) -> Result<Option<u32>, Errno> {
     match seccomp::told(listener) {
         Err(Errno::ENOENT | Errno::EINTR) => Ok(None),
         other => other.map(Some),
-    }
-}
-
-fn wanted(fd: RawFd) -> libc::pollfd {
-    libc::pollfd {
-        fd,
-        events: libc::POLLIN,
-        revents: 0,
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::sys::{Errno, process};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// What a front end holds.
 #[derive(Clone, Copy)]
@@ -74,7 +74,7 @@ impl Hold {
     pub(super) fn wait(&mut self, socket: &OwnedFd, exec: bool) -> Result<bool, Errno> {
         let heard = loop {
             let ends = self.ends.as_fd().as_raw_fd();
-            let mut fds = [polled(socket.as_raw_fd()), polled(ends)];
+            let mut fds = [socket.as_raw_fd(), ends].map(|fd| process::polled(fd, libc::POLLIN));
             process::poll(&mut fds, None)?;
             match fds.map(|polled| polled.revents != 0) {
                 [true, _] => break true,
@@ -100,18 +100,10 @@ fn readable_within(socket: &OwnedFd, ns: u64) -> Result<bool, Errno> {
     let end = process::monotonic_ns().saturating_add(ns);
     loop {
         let left = end.saturating_sub(process::monotonic_ns());
-        let mut fds = [polled(socket.as_raw_fd())];
+        let mut fds = [process::polled(socket.as_raw_fd(), libc::POLLIN)];
         process::poll(&mut fds, Some(left))?;
         if fds[0].revents != 0 || left == 0 {
             return Ok(fds[0].revents != 0);
         }
-    }
-}
-
-fn polled(fd: RawFd) -> libc::pollfd {
-    libc::pollfd {
-        fd,
-        events: libc::POLLIN,
-        revents: 0,
     }
 }

@@ -266,11 +266,7 @@ mod tests {
         let Some((fd, events)) = flow.wants(room) else {
             return false;
         };
-        let mut fds = [libc::pollfd {
-            fd,
-            events,
-            revents: 0,
-        }];
+        let mut fds = [crate::sys::process::polled(fd, events)];
         crate::sys::process::poll(&mut fds, Some(0)).unwrap();
         fds[0].revents != 0
     }

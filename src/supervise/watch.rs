@@ -166,11 +166,7 @@ impl Child {
 
 /// As `poll(2)` takes it.
 pub(crate) fn polled((fd, events): Wanted) -> libc::pollfd {
-    libc::pollfd {
-        fd,
-        events,
-        revents: 0,
-    }
+    process::polled(fd, events)
 }
 
 /// Did the poll find it, or its end?

@@ -147,15 +147,8 @@ pub(crate) fn write_all(fd: RawFd, mut bytes: &[u8]) -> Result<()> {
             Ok(written) => bytes = bytes.get(written as usize..).unwrap_or(&[]),
             Err(super::Errno::EINTR) => {}
             Err(super::Errno::EAGAIN) => {
-                let events = libc::POLLOUT;
-                super::process::poll(
-                    &mut [libc::pollfd {
-                        fd,
-                        events,
-                        revents: 0,
-                    }],
-                    None,
-                )?;
+                let mut fds = [super::process::polled(fd, libc::POLLOUT)];
+                super::process::poll(&mut fds, None)?;
             }
             Err(errno) => return Err(errno),
         }

@@ -305,14 +305,19 @@ pub(crate) fn poll(fds: &mut [libc::pollfd], timeout_ns: Option<u64>) -> Result<
     }
 }
 
+/// What [`poll`] takes: a descriptor, and what is wanted of it. Child-safe.
+pub(crate) const fn polled(fd: i32, events: libc::c_short) -> libc::pollfd {
+    libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    }
+}
+
 /// Is there something to read, or the end of it, now? For a pidfd: has the process
 /// ended?
 pub(crate) fn is_readable(fd: i32) -> Result<bool> {
-    let mut fds = [libc::pollfd {
-        fd,
-        events: libc::POLLIN,
-        revents: 0,
-    }];
+    let mut fds = [polled(fd, libc::POLLIN)];
     poll(&mut fds, Some(0))?;
     let [polled] = fds;
     Ok(polled.revents != 0)

@@ -159,11 +159,7 @@ fn read(from: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Broken> {
             Ok(bytes) => return Ok(bytes),
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => {
-                let mut polled = [libc::pollfd {
-                    fd: from.as_raw_fd(),
-                    events: libc::POLLIN,
-                    revents: 0,
-                }];
+                let mut polled = [process::polled(from.as_raw_fd(), libc::POLLIN)];
                 process::poll(&mut polled, None).map_err(reading)?;
             }
             Err(errno) => return Err(reading(errno)),
