@@ -89,9 +89,7 @@ fn signals_go_to_both() {
     for (signal, name, code) in [(Signal::SIGINT, "INT", 21), (Signal::SIGTERM, "TERM", 22)] {
         let scratch = Scratch::new();
         let place = scratch.join("pair.json");
-        let side = |code| {
-            format!("trap 'exit {code}' {name}; echo ready >&2; while :; do sleep 0.05; done")
-        };
+        let side = |code| format!("trap 'exit {code}' {name}; echo ready >&2; while :; do :; done");
         let mut child = pair(
             &["--report", place.to_str().unwrap()],
             &side(11),
