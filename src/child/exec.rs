@@ -8,7 +8,7 @@ use crate::sys::{Errno, process};
 
 /// Returns only when no candidate could be executed, with the most telling
 /// error, as `execvp(3)` chooses it.
-pub(super) fn execute(_: Stage<Filtered>, image: &Image) -> Failure {
+pub(super) fn execute(_: Stage<Filtered>, image: &Image<'_>) -> Failure {
     let mut failure = Failure::at(Step::Exec, 0)(Errno::ENOENT);
     for (item, path) in image.candidates.iter().enumerate() {
         let errno = process::execute(path, &image.argv, &image.envp);

@@ -16,7 +16,7 @@ pub(crate) const ITEM_COPIED: usize = 0x1000;
 pub(crate) const ITEM_PLACE: usize = 0x1001;
 
 /// Called without any capability: what the ids alone cannot reach stays out of reach.
-pub(super) fn exchange(image: &Image) -> Result<(), Failure> {
+pub(super) fn exchange(image: &Image<'_>) -> Result<(), Failure> {
     if image.roots.is_empty() {
         return Ok(());
     }
@@ -33,7 +33,7 @@ pub(super) fn exchange(image: &Image) -> Result<(), Failure> {
     }
 }
 
-fn give(image: &Image, root: &CStr) -> Result<(), Errno> {
+fn give(image: &Image<'_>, root: &CStr) -> Result<(), Errno> {
     let place = fd::open_path(libc::AT_FDCWD, root, false)?;
     let given = socket::send_descriptor(image.control, place);
     fd::close(place);

@@ -27,7 +27,7 @@ const WHOLE_SHARE: u64 = 64;
 
 /// The account of one run.
 pub(super) struct Gauge<'i> {
-    image: &'i Image,
+    image: &'i Image<'i>,
     watch: &'i Watch,
     procfs: Option<RawFd>,
     perf: Option<RawFd>,
@@ -79,10 +79,10 @@ struct Sight {
 
 impl<'i> Gauge<'i> {
     /// Begins the account. The program may already run.
-    pub(super) fn new(image: &'i Image) -> Result<Gauge<'i>> {
+    pub(super) fn new(image: &'i Image<'i>) -> Result<Gauge<'i>> {
         let watch = &image.watch;
         let descriptor = |found: &AtomicI32| Some(found.load(Relaxed)).filter(|fd| *fd >= 0);
-        let base = match watch.cpu_stat {
+        let base = match image.cpu_stat {
             Some(file) => usage(file)?,
             None => 0,
         };
@@ -119,7 +119,7 @@ impl<'i> Gauge<'i> {
 
     /// The descriptors that it needs, -1 for none.
     pub(super) fn descriptors(&self) -> [RawFd; 3] {
-        let cpu_stat = self.watch.cpu_stat.unwrap_or(-1);
+        let cpu_stat = self.image.cpu_stat.unwrap_or(-1);
         [cpu_stat, self.procfs.unwrap_or(-1), self.perf.unwrap_or(-1)]
     }
 
@@ -174,7 +174,7 @@ impl<'i> Gauge<'i> {
 
     /// Processor time by what counts it exactly.
     fn counter(&self) -> Result<Option<u64>> {
-        Ok(match (self.watch.cpu_stat, self.perf) {
+        Ok(match (self.image.cpu_stat, self.perf) {
             (Some(file), _) => Some(usage(file)?.saturating_sub(self.base)),
             (None, Some(counter)) => Some(perf::read(counter)?),
             (None, None) => None,
@@ -277,7 +277,7 @@ impl<'i> Gauge<'i> {
 
     fn everybody(&mut self, procfs: RawFd) -> Result<Sight> {
         let mut sight = Sight::default();
-        let ticks = self.watch.cpu_stat.is_none();
+        let ticks = self.image.cpu_stat.is_none();
         proc::each_process(procfs, |pid| {
             // pid 1 is ours.
             if pid == 1 {

@@ -7,7 +7,7 @@ use crate::step::Step;
 use crate::sys::{Errno, fd, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
 
-pub(super) fn enter(stage: Stage<Cloned>, image: &Image) -> Result<Stage<Mapped>, Failure> {
+pub(super) fn enter(stage: Stage<Cloned>, image: &Image<'_>) -> Result<Stage<Mapped>, Failure> {
     let mut buffer = [0; FRAME_BYTES];
     let bytes =
         socket::receive(image.control, &mut buffer, true).map_err(Failure::at(Step::Ids, 0))?;
@@ -38,7 +38,7 @@ pub(super) fn enter(stage: Stage<Cloned>, image: &Image) -> Result<Stage<Mapped>
         return Err(Failure::at(Step::Ids, 0)(Errno::EPIPE));
     }
     // Its root is the group this process is in.
-    if image.watch.cpu_stat.is_some() {
+    if image.cpu_stat.is_some() {
         process::unshare(libc::CLONE_NEWCGROUP).map_err(Failure::at(Step::Ids, 9))?;
     }
     // A time namespace: its offsets can be written only before the first process

@@ -13,12 +13,12 @@ pub(crate) const ITEM_CORE_SCHEDULING: usize = 0x1_0003;
 pub(crate) const ITEM_CPUS: usize = 0x1_0004;
 pub(crate) const ITEM_ASLR: usize = 0x1_0005;
 
-pub(super) fn set(stage: Stage<Split>, image: &Image) -> Result<Stage<Limited>, Failure> {
+pub(super) fn set(stage: Stage<Split>, image: &Image<'_>) -> Result<Stage<Limited>, Failure> {
     for (item, limit) in image.rlimits.iter().enumerate() {
         process::set_limit(limit.resource, limit.soft, limit.hard)
             .map_err(Failure::at(Step::Limits, item))?;
     }
-    if let Some(cpus) = &image.cpus {
+    if let Some(cpus) = &image.processors {
         nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), cpus)
             .map_err(Failure::at(Step::Limits, ITEM_CPUS))?;
     }

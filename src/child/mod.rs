@@ -57,7 +57,7 @@ impl Failure {
 }
 
 /// The whole of the child's life. Called once, in the process that clone3 made.
-pub(crate) fn main(image: &Image) -> ! {
+pub(crate) fn main(image: &Image<'_>) -> ! {
     match sanitize(image).and_then(|()| isolate(image)) {
         Ok(started) => reap::run(image, started.pid, started.ended),
         Err(failure) => give_up(image, failure),
@@ -65,7 +65,7 @@ pub(crate) fn main(image: &Image) -> ! {
 }
 
 /// What is left to do of the parent's step on this side of the clone.
-fn sanitize(image: &Image) -> Result<(), Failure> {
+fn sanitize(image: &Image<'_>) -> Result<(), Failure> {
     // What the caller ignores stays ignored across clone, and with SIGCHLD ignored
     // the kernel would reap the program before pid 1 could learn how it ended.
     process::default_signal_actions().map_err(Failure::at(Step::Sanitize, 1))?;
@@ -84,7 +84,7 @@ fn sanitize(image: &Image) -> Result<(), Failure> {
 
 /// The steps of pid 1. Each consumes what the one before it returned; two in the
 /// wrong order do not compile.
-fn isolate(image: &Image) -> Result<payload::Started, Failure> {
+fn isolate(image: &Image<'_>) -> Result<payload::Started, Failure> {
     let mapped = ids::enter(stage::cloned(), image)?;
     let mounted = mounts::build(mapped, image)?;
     done(image, Step::Mounts, image.ops.len())?;
@@ -99,24 +99,21 @@ fn isolate(image: &Image) -> Result<payload::Started, Failure> {
 }
 
 /// The steps of the program's process, to the end.
-fn confine(split: Stage<Split>, image: &Image) -> Failure {
+fn confine(split: Stage<Split>, image: &Image<'_>) -> Failure {
     match confined(split, image) {
         Ok(filtered) => exec::execute(filtered, image),
         Err(failure) => failure,
     }
 }
 
-fn confined(split: Stage<Split>, image: &Image) -> Result<Stage<Filtered>, Failure> {
+fn confined(split: Stage<Split>, image: &Image<'_>) -> Result<Stage<Filtered>, Failure> {
     done(image, Step::Payload, 0)?;
     let limited = limits::set(split, image)?;
     done(image, Step::Limits, image.rlimits.len())?;
     let settled = no_new_privs::set(limited)?;
     done(image, Step::NoNewPrivs, 0)?;
     let confined = landlock::restrict(settled, image)?;
-    let rules = image
-        .landlock
-        .as_ref()
-        .map_or(0, |landlock| landlock.rules.len());
+    let rules = image.rules.as_ref().map_or(0, Vec::len);
     done(image, Step::Landlock, rules)?;
     let verified = verify::ask(confined, image)?;
     done(image, Step::Verify, verify::used_kib(image)?)?;
@@ -127,7 +124,7 @@ fn confined(split: Stage<Split>, image: &Image) -> Result<Stage<Filtered>, Failu
 
 /// Says that a step is done. A frame that cannot be sent makes the parent refuse, so
 /// what it would refuse must not go on to be executed meanwhile.
-fn done(image: &Image, step: Step, item: usize) -> Result<(), Failure> {
+fn done(image: &Image<'_>, step: Step, item: usize) -> Result<(), Failure> {
     let frame = Frame::Done {
         step,
         item: item as u32,
@@ -135,7 +132,7 @@ fn done(image: &Image, step: Step, item: usize) -> Result<(), Failure> {
     fd::write_all(image.status, &frame.encode()).map_err(Failure::at(step, ITEM_UNSAID))
 }
 
-fn give_up(image: &Image, failure: Failure) -> ! {
+fn give_up(image: &Image<'_>, failure: Failure) -> ! {
     let frame = Frame::Failed {
         step: failure.step,
         item: failure.item,

@@ -29,7 +29,7 @@ const SAFE: u64 = mount::ATTR_NOSUID | mount::ATTR_NODEV;
 
 pub(super) fn build(
     stage: Stage<Mapped>,
-    image: &Image,
+    image: &Image<'_>,
 ) -> std::result::Result<Stage<Mounted>, Failure> {
     let root = attach_root(&image.root).map_err(Failure::at(Step::Mounts, ITEM_ROOT))?;
     make_blanks(root).map_err(Failure::at(Step::Mounts, ITEM_BLANKS))?;

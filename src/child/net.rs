@@ -7,7 +7,7 @@ use crate::launch::image::Image;
 use crate::step::Step;
 use crate::sys::process;
 
-pub(super) fn configure(stage: Stage<Rooted>, image: &Image) -> Result<Stage<Named>, Failure> {
+pub(super) fn configure(stage: Stage<Rooted>, image: &Image<'_>) -> Result<Stage<Named>, Failure> {
     process::set_hostname(&image.hostname).map_err(Failure::at(Step::Net, 0))?;
     process::set_domainname(b"(none)").map_err(Failure::at(Step::Net, 1))?;
     if image.loopback {

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// What the program's process is given.
 struct Passed<'a> {
     stage: Option<Stage<Uncapped>>,
-    image: &'a Image,
+    image: &'a Image<'a>,
 }
 
 /// The program's process, as pid 1 knows it.
@@ -24,7 +24,7 @@ pub(super) struct Started {
 
 /// Starts the program's process, which goes through the rest of the steps; returns,
 /// in pid 1, when it has executed the program or given up.
-pub(super) fn split(stage: Stage<Uncapped>, image: &Image) -> Result<Started, Failure> {
+pub(super) fn split(stage: Stage<Uncapped>, image: &Image<'_>) -> Result<Started, Failure> {
     // pid 1 is a copy of the caller's memory: nobody inside may read it, and not
     // for one instant. exec makes the program dumpable again.
     process::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0).map_err(Failure::at(Step::Payload, 0))?;
@@ -69,7 +69,7 @@ extern "C" fn start(argument: *mut libc::c_void) -> libc::c_int {
 }
 
 /// Session, keyring, streams, directory.
-fn prepare(stage: Stage<Uncapped>, image: &Image) -> Result<Stage<Split>, Failure> {
+fn prepare(stage: Stage<Uncapped>, image: &Image<'_>) -> Result<Stage<Split>, Failure> {
     process::new_session().map_err(Failure::at(Step::Payload, 2))?;
     process::new_session_keyring().map_err(Failure::at(Step::Payload, 3))?;
     let stdio = match &image.terminal {
@@ -89,7 +89,7 @@ fn prepare(stage: Stage<Uncapped>, image: &Image) -> Result<Stage<Split>, Failur
 
 /// A pty from the sandbox's own devpts: one end becomes the controlling
 /// terminal, the other goes to the parent.
-fn take_terminal(image: &Image, size: &libc::winsize) -> Result<RawFd, Errno> {
+fn take_terminal(image: &Image<'_>, size: &libc::winsize) -> Result<RawFd, Errno> {
     let master = fd::open_read_write(libc::AT_FDCWD, c"/dev/pts/ptmx")?;
     let terminal = tty::open_peer(master)?;
     tty::set_size(terminal, size)?;

@@ -11,7 +11,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Runs until the program ends, the parent goes away or the time is over.
-pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
+pub(super) fn run(image: &Image<'_>, program: libc::pid_t, ended: RawFd) -> ! {
     let code = match watch(image, program, ended) {
         Ok(()) => 0,
         Err(errno) => {
@@ -26,7 +26,7 @@ pub(super) fn run(image: &Image, program: libc::pid_t, ended: RawFd) -> ! {
     process::exit(code)
 }
 
-fn watch(image: &Image, program: libc::pid_t, ended: RawFd) -> Result<(), Errno> {
+fn watch(image: &Image<'_>, program: libc::pid_t, ended: RawFd) -> Result<(), Errno> {
     let control = image.control;
     // The program was executed: that is what this process waited for.
     let began = image.found.began.load(Relaxed);

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) fn attach(
     stage: Stage<Verified>,
-    image: &Image,
+    image: &Image<'_>,
 ) -> std::result::Result<Stage<Filtered>, Failure> {
     // Signals were blocked since before the clone. Unblocked here and not after,
     // so that the filter need not allow it.
@@ -20,7 +20,7 @@ pub(super) fn attach(
     Ok(stage.next())
 }
 
-fn filter(image: &Image) -> Result<()> {
+fn filter(image: &Image<'_>) -> Result<()> {
     if let Some(listening) = &image.listening {
         match seccomp::attach_listening(listening) {
             // pid 1 has this descriptor too: it shares the table until exec.

@@ -29,7 +29,7 @@ const USED: usize = QUESTIONS.len() - 1;
 
 pub(super) fn ask(
     stage: Stage<Confined>,
-    image: &Image,
+    image: &Image<'_>,
 ) -> std::result::Result<Stage<Verified>, Failure> {
     let answers = [
         right_ids(image),
@@ -53,7 +53,7 @@ pub(super) fn ask(
 }
 
 /// What was used of the run's memory so far, KiB; the program has none of it.
-pub(super) fn used_kib(image: &Image) -> std::result::Result<usize, Failure> {
+pub(super) fn used_kib(image: &Image<'_>) -> std::result::Result<usize, Failure> {
     let Some(file) = image.memory_current else {
         return Ok(0);
     };
@@ -66,7 +66,7 @@ pub(super) fn used_kib(image: &Image) -> std::result::Result<usize, Failure> {
     Ok(usize::try_from(bytes / 1024).unwrap_or(0))
 }
 
-fn right_ids(image: &Image) -> Result<bool> {
+fn right_ids(image: &Image<'_>) -> Result<bool> {
     let (uid, gid) = image.ids;
     let uids = nix::unistd::getresuid()?;
     let gids = nix::unistd::getresgid()?;
@@ -102,7 +102,7 @@ fn prctl_answers(option: libc::c_int, wanted: i32) -> Result<bool> {
     Ok(process::prctl(option, 0, 0, 0, 0)? == wanted)
 }
 
-fn right_limits(image: &Image) -> Result<bool> {
+fn right_limits(image: &Image<'_>) -> Result<bool> {
     for limit in &image.rlimits {
         if process::limit(limit.resource)? != (limit.soft, limit.hard) {
             return Ok(false);
@@ -111,8 +111,8 @@ fn right_limits(image: &Image) -> Result<bool> {
     Ok(true)
 }
 
-fn right_processors(image: &Image) -> Result<bool> {
-    match &image.cpus {
+fn right_processors(image: &Image<'_>) -> Result<bool> {
+    match &image.processors {
         None => Ok(true),
         Some(cpus) => Ok(nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0))? == *cpus),
     }

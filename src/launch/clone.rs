@@ -35,7 +35,7 @@ impl Drop for Born {
 /// control group given, with signals blocked around it: the child starts with every
 /// signal blocked, and no handler of the caller runs in it.
 pub(super) fn launcher(
-    image: &Image,
+    image: &Image<'_>,
     flags: libc::c_int,
     cgroup: Option<BorrowedFd<'_>>,
 ) -> Result<Born, Errno> {

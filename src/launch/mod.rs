@@ -4,6 +4,7 @@
 //! The parent trusts nothing the child sends: fixed frames, a bounded number of
 //! them, in the one possible order; silence is failure.
 
+pub(crate) mod recipe;
 pub(crate) mod image;
 mod as_root;
 mod clone;
@@ -24,8 +25,9 @@ use crate::wire::{FRAME_BYTES, Frame};
 use files::{Arrival, Held};
 use group::Group;
 use hold::{FrontEnd, Hold};
-use image::{Descriptors, Image};
+use image::{Descriptors, Image, Particulars};
 use progress::Progress;
+use recipe::Recipe;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -105,8 +107,22 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     let mut keep = request.keep.clone();
     keep.sort_unstable();
     keep.dedup();
+    let nul = |text| {
+        Refusal::new(format!(
+            "an argument or variable contains a NUL byte: {}",
+            crate::escape::tick(text)
+        ))
+    };
+    let tree = |(position, tree): &(usize, OwnedFd)| (*position, tree.as_raw_fd());
+    let tree_fds: Vec<_> = trees.iter().map(tree).collect();
+    let recipe = Recipe::new(plan, &tree_fds).map_err(nul)?;
+    let particulars = Particulars {
+        args: recipe::c_strings(&plan.program.args).map_err(nul)?,
+        roots: recipe::c_strings(&plan.copies.roots).map_err(nul)?,
+        terminal: request.terminal,
+    };
     let image = Image::prepare(
-        plan,
+        &recipe,
         &Descriptors {
             status: child_status.as_raw_fd(),
             control: child_control.as_raw_fd(),
@@ -116,19 +132,10 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
             ruleset: ruleset.as_ref().map(AsRawFd::as_raw_fd),
             cpu_stat: group.as_ref().map(Group::cpu_stat),
             memory_current: group.as_ref().and_then(Group::current),
-            trees: trees
-                .iter()
-                .map(|(position, tree)| (*position, tree.as_raw_fd()))
-                .collect(),
+            trees: tree_fds,
         },
-        request.terminal,
-    )
-    .map_err(|text| {
-        Refusal::new(format!(
-            "an argument or variable contains a NUL byte: {}",
-            crate::escape::tick(text)
-        ))
-    })?;
+        particulars,
+    );
     let flags = namespaces(plan.network, group.is_some());
     let born = match &identity {
         None => clone::launcher(&image, flags, group.as_ref().map(Group::fd)),

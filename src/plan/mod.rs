@@ -19,6 +19,7 @@ pub use transfers::{Copies, Place};
 
 use crate::host::Host;
 use crate::policy::{Cap, Network, Policy, Weaken};
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
@@ -348,7 +349,7 @@ impl Op {
 }
 
 /// Mount flags that differ from rule to rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountAttributes {
     /// MOUNT_ATTR_RDONLY.
     pub read_only: bool,
@@ -357,7 +358,7 @@ pub struct MountAttributes {
 }
 
 /// What the child must find when it opens a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// `st_dev`.
     pub dev: u64,
@@ -457,11 +458,12 @@ impl CpuBy {
 }
 
 /// One resource limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rlimit {
     /// `RLIMIT_…` as the number of this architecture.
     pub resource: u32,
     /// Its name, lower case, without the prefix: `data`.
+    #[serde(skip)]
     pub name: &'static str,
     /// Soft limit in the resource's own unit.
     pub soft: u64,
@@ -470,7 +472,7 @@ pub struct Rlimit {
 }
 
 /// Process attributes beyond limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
     /// PR_SET_MDWE.
     pub mdwe: bool,
