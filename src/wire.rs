@@ -9,6 +9,12 @@ use crate::step::Step;
 /// Size of every frame, bytes.
 pub const FRAME_BYTES: usize = 12;
 
+/// Most frames in one message: what is said together wakes the reader once.
+pub(crate) const MOST_FRAMES: usize = 16;
+
+/// Room for a message, and for one byte that makes it too long.
+pub(crate) const MESSAGE_ROOM: usize = MOST_FRAMES * FRAME_BYTES + 1;
+
 /// First number of a frame that is not about a step.
 const CONTROL_BASE: u32 = 0x100;
 

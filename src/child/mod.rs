@@ -113,7 +113,7 @@ fn confined(split: Stage<Split>, image: &Image<'_>) -> Result<Stage<Filtered>, F
     let settled = no_new_privs::set(limited)?;
     done(image, Step::NoNewPrivs, 0)?;
     let confined = landlock::restrict(settled, image)?;
-    let rules = image.rules.as_ref().map_or(0, Vec::len);
+    let rules = image.rules.as_ref().map_or(0, |rules| rules.len());
     done(image, Step::Landlock, rules)?;
     let verified = verify::ask(confined, image)?;
     done(image, Step::Verify, verify::used_kib(image)?)?;
@@ -122,14 +122,32 @@ fn confined(split: Stage<Split>, image: &Image<'_>) -> Result<Stage<Filtered>, F
     Ok(filtered)
 }
 
-/// Says that a step is done. A frame that cannot be sent makes the parent refuse, so
-/// what it would refuse must not go on to be executed meanwhile.
+/// A step is done; the parent hears it with the next word that it must not wait for.
 fn done(image: &Image<'_>, step: Step, item: usize) -> Result<(), Failure> {
-    let frame = Frame::Done {
-        step,
-        item: item as u32,
+    image.said.keep(step, item as u32);
+    let waits = match step {
+        // It gives the files, and waits for the directories to put them into.
+        Step::Caps => !image.roots.is_empty(),
+        // It sets the memory limit anew.
+        Step::Verify => image.memory_current.is_some(),
+        // The last word.
+        Step::Seccomp => true,
+        _ => false,
     };
-    fd::write_all(image.status, &frame.encode()).map_err(Failure::at(step, ITEM_UNSAID))
+    match waits {
+        true => say(image).map_err(Failure::at(step, ITEM_UNSAID)),
+        false => Ok(()),
+    }
+}
+
+/// Says what is done so far. A message that cannot be sent makes the parent refuse, so
+/// what it would refuse must not go on to be executed meanwhile.
+fn say(image: &Image<'_>) -> Result<(), Errno> {
+    let (message, length) = image.said.take();
+    match message.get(..length) {
+        Some(message) if length > 0 => fd::write_all(image.status, message),
+        _ => Ok(()),
+    }
 }
 
 fn give_up(image: &Image<'_>, failure: Failure) -> ! {
@@ -138,6 +156,8 @@ fn give_up(image: &Image<'_>, failure: Failure) -> ! {
         item: failure.item,
         errno: failure.errno as i32,
     };
-    let _ = fd::write_all(image.status, &frame.encode());
+    if say(image).is_ok() {
+        let _ = fd::write_all(image.status, &frame.encode());
+    }
     process::exit(GAVE_UP)
 }

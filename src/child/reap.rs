@@ -52,10 +52,7 @@ fn watch(image: &Image<'_>, program: libc::pid_t, ended: RawFd) -> Result<(), Er
     loop {
         if let Some(status) = reap(program, &mut gauge)? {
             gauge.finish(true)?;
-            account(control, &gauge, began)?;
-            let kib = u32::try_from(gauge.largest_kib).unwrap_or(u32::MAX);
-            fd::write_all(control, &Frame::Peak { kib }.encode())?;
-            return fd::write_all(control, &Frame::Exited { status }.encode());
+            return account(control, &gauge, began, Frame::Exited { status });
         }
         let now = process::monotonic_ns();
         let passed = |at: Option<u64>| at.is_some_and(|at| at <= now);
@@ -71,8 +68,7 @@ fn watch(image: &Image<'_>, program: libc::pid_t, ended: RawFd) -> Result<(), Er
             }
             // Nobody uses more while this is written down.
             pass_on(-1, libc::SIGKILL)?;
-            account(control, &gauge, began)?;
-            return fd::write_all(control, &Frame::Over { limit }.encode());
+            return account(control, &gauge, began, Frame::Over { limit });
         }
         let next = [deadline, gauge.next].into_iter().flatten().min();
         let left = next.map(|at| at.saturating_sub(process::monotonic_ns()));
@@ -86,8 +82,7 @@ fn watch(image: &Image<'_>, program: libc::pid_t, ended: RawFd) -> Result<(), Er
             // First: what waits for an answer must not get one when this process ends.
             pass_on(-1, libc::SIGKILL)?;
             gauge.finish(false)?;
-            account(control, &gauge, began)?;
-            return fd::write_all(control, &Frame::Violation { number }.encode());
+            return account(control, &gauge, began, Frame::Violation { number });
         }
         if ended_event.revents != 0 {
             // The content is not needed; an unread signalfd would stay readable.
@@ -105,10 +100,15 @@ fn watch(image: &Image<'_>, program: libc::pid_t, ended: RawFd) -> Result<(), Er
     }
 }
 
-/// What was counted here, and when it ended.
-fn account(control: RawFd, gauge: &Gauge<'_>, began: u64) -> Result<(), Errno> {
+/// What was counted here, when it ended and how: in one message, for one waking.
+fn account(control: RawFd, gauge: &Gauge<'_>, began: u64, end: Frame) -> Result<(), Errno> {
     let ns = process::monotonic_ns().saturating_sub(began);
-    for frame in [
+    // Whoever was ended at last was not waited for, and so is not in it.
+    let kib = match end {
+        Frame::Exited { .. } => u32::try_from(gauge.largest_kib).unwrap_or(u32::MAX),
+        _ => 0,
+    };
+    let frames = [
         Frame::Began { ns: began },
         Frame::Ended { ns },
         Frame::Cpu { ns: gauge.cpu_ns },
@@ -118,10 +118,14 @@ fn account(control: RawFd, gauge: &Gauge<'_>, began: u64) -> Result<(), Errno> {
         Frame::Processes {
             peak: gauge.processes,
         },
-    ] {
-        fd::write_all(control, &frame.encode())?;
+        Frame::Peak { kib },
+        end,
+    ];
+    let mut message = [[0; FRAME_BYTES]; 7];
+    for (place, frame) in message.iter_mut().zip(frames) {
+        *place = frame.encode();
     }
-    Ok(())
+    fd::write_all(control, message.as_flattened())
 }
 
 /// The call that the policy kills for; `None` when its caller was ended meanwhile.

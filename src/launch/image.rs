@@ -4,13 +4,16 @@
 //!
 //! It adds nothing to the plan. The child reads it and owns none of it.
 
+use crate::step::Step;
 use crate::sys::clone::Stack;
 use crate::sys::process::ExecList;
+use crate::wire::{FRAME_BYTES, Frame, MESSAGE_ROOM, MOST_FRAMES};
 use nix::sched::CpuSet;
 use std::ffi::CString;
 use std::ops::Deref;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicI32, AtomicU64};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize};
 
 /// The child knows these types of the launch, and no other.
 pub(crate) use super::recipe::{
@@ -53,6 +56,8 @@ pub(crate) struct Image<'r> {
     pub(crate) memory_current: Option<RawFd>,
     /// What the child opens by itself for pid 1 to keep.
     pub(crate) found: Found,
+    /// What it has to say.
+    pub(crate) said: Said,
     /// For execve.
     pub(crate) argv: ExecList,
     /// For execve.
@@ -78,6 +83,39 @@ pub(crate) struct Found {
     /// CLOCK_MONOTONIC just before exec, nanoseconds; no descriptor, but found in the
     /// same way. pid 1 itself may get to run much later.
     pub(crate) began: AtomicU64,
+}
+
+/// Steps that are done and not yet said to be: the parent is woken once for many.
+#[derive(Default)]
+pub(crate) struct Said {
+    /// Step and item of each.
+    done: [AtomicU64; MOST_FRAMES],
+    count: AtomicUsize,
+}
+
+impl Said {
+    /// Keeps one for [`Said::take`]. More than one message holds do not come together.
+    pub(crate) fn keep(&self, step: Step, item: u32) {
+        let number = self.count.fetch_add(1, Relaxed);
+        if let Some(done) = self.done.get(number) {
+            done.store((step as u64) << 32 | u64::from(item), Relaxed);
+        }
+    }
+
+    /// A message of what was kept, and its length; then nothing is kept any more.
+    pub(crate) fn take(&self) -> ([u8; MESSAGE_ROOM], usize) {
+        let mut message = [0; MESSAGE_ROOM];
+        let count = self.count.swap(0, Relaxed).min(MOST_FRAMES);
+        let room = message.chunks_exact_mut(FRAME_BYTES);
+        for (place, done) in room.zip(&self.done).take(count) {
+            let done = done.load(Relaxed);
+            let item = done as u32;
+            if let Some(step) = Step::from_wire((done >> 32) as u32) {
+                place.copy_from_slice(&Frame::Done { step, item }.encode());
+            }
+        }
+        (message, count * FRAME_BYTES)
+    }
 }
 
 /// Descriptors that the parent made for one launch.
@@ -147,6 +185,7 @@ impl<'r> Image<'r> {
                 listener: AtomicI32::new(-1),
                 began: AtomicU64::new(0),
             },
+            said: Said::default(),
             argv: ExecList::new(argv),
             envp: ExecList::new(recipe.env.clone()),
             stack: Stack::new(),
@@ -224,6 +263,22 @@ mod tests {
             trees: vec![(0, 12)],
         };
         assert_eq!(gaps(&fds), [(0, 2), (4, 4), (8, 8), (13, u32::MAX)]);
+    }
+
+    #[test]
+    fn what_is_kept_is_said_once_and_in_order() {
+        let said = Said::default();
+        said.keep(Step::Mounts, 7);
+        said.keep(Step::Root, u32::MAX);
+        let (message, length) = said.take();
+        let frames: Vec<_> = message[..length]
+            .chunks(FRAME_BYTES)
+            .map(Frame::decode)
+            .collect();
+        let done = |step, item| Some(Frame::Done { step, item });
+        assert_eq!(frames, [done(Step::Mounts, 7), done(Step::Root, u32::MAX)]);
+        assert_eq!(said.take().1, 0);
+        assert!(Step::ALL.len() < MOST_FRAMES);
     }
 
     #[test]

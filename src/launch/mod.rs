@@ -21,7 +21,7 @@ use crate::report::Layer;
 use crate::step::Step;
 use crate::sys::clone::own_pidfd;
 use crate::sys::{Errno, fd, landlock, process, socket, tty};
-use crate::wire::{FRAME_BYTES, Frame};
+use crate::wire::{FRAME_BYTES, Frame, MESSAGE_ROOM};
 use files::{Arrival, Held};
 use group::Group;
 use hold::{FrontEnd, Hold};
@@ -252,7 +252,7 @@ fn accompany(
     let mut progress = Progress::new(plan);
     let mut held = None;
     loop {
-        let mut buffer = [0; FRAME_BYTES + 1];
+        let mut buffer = [0; MESSAGE_ROOM];
         let heard = hold.as_mut().map_or(Ok(true), |hold| {
             hold.wait(&birth.status, progress.is_exec_next())
         });
@@ -267,21 +267,23 @@ fn accompany(
             break;
         }
         let message = buffer.get(..bytes).unwrap_or_default();
-        layers.push(progress.hear(message)?);
-        match (Frame::decode(message), group.as_deref_mut()) {
-            (Some(Frame::Done { step, .. }), _) if step == Step::Caps && copies => {
-                held = Some(copy_in(birth, request, identity, hold)?);
+        for frame in message.chunks(FRAME_BYTES) {
+            layers.push(progress.hear(frame)?);
+            match (Frame::decode(frame), group.as_deref_mut()) {
+                (Some(Frame::Done { step, .. }), _) if step == Step::Caps && copies => {
+                    held = Some(copy_in(birth, request, identity, hold)?);
+                }
+                (
+                    Some(Frame::Done {
+                        step: Step::Verify,
+                        item,
+                    }),
+                    Some(group),
+                ) => {
+                    group.begin(item)?;
+                }
+                _ => {}
             }
-            (
-                Some(Frame::Done {
-                    step: Step::Verify,
-                    item,
-                }),
-                Some(group),
-            ) => {
-                group.begin(item)?;
-            }
-            _ => {}
         }
     }
     let executed = progress.end()?;

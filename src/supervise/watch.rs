@@ -8,7 +8,7 @@ use super::terminal::Terminal;
 use super::{Child, Lost, Wanted};
 use crate::report::KilledBy;
 use crate::sys::{Errno, process, socket};
-use crate::wire::FRAME_BYTES;
+use crate::wire::{FRAME_BYTES, MESSAGE_ROOM};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// pid 1 and this side see an exec at the same moment, or one of them waits that long
@@ -148,9 +148,9 @@ impl Child {
         relay.chain(self.terminal.iter().flat_map(Terminal::wants))
     }
 
-    /// One frame from pid 1; `false` at the end.
+    /// One message from pid 1; `false` at the end.
     fn hear(&mut self) -> Result<bool, Errno> {
-        let mut buffer = [0; FRAME_BYTES + 1];
+        let mut buffer = [0; MESSAGE_ROOM];
         let bytes = match socket::receive(self.launched.control.as_raw_fd(), &mut buffer, false) {
             Ok(0) => return Ok(false),
             Ok(bytes) => bytes,
@@ -159,7 +159,10 @@ impl Child {
             Err(Errno::EAGAIN | Errno::ECONNRESET) => return Ok(true),
             Err(errno) => return Err(errno),
         };
-        self.facts.hear(buffer.get(..bytes).unwrap_or_default())?;
+        let message = buffer.get(..bytes).unwrap_or_default();
+        for frame in message.chunks(FRAME_BYTES) {
+            self.facts.hear(frame)?;
+        }
         Ok(true)
     }
 }
