@@ -7,7 +7,7 @@
 //! so that is looked at before each run.
 
 use crate::host::{Host, PathFact, disks};
-use crate::plan::{Invocation, Plan};
+use crate::plan::{Invocation, Op, Plan};
 use crate::policy::{Content, Policy};
 use crate::sys::process;
 use crate::{Command, Error, Sandbox};
@@ -53,6 +53,10 @@ impl Prepared {
         })
     }
 
+    pub(crate) fn cache(&self) -> Arc<Cache> {
+        Arc::clone(&self.cache)
+    }
+
     /// One run: the program with the arguments it was prepared with, to which more can
     /// be added, and the caller's standard streams.
     pub fn command(&self) -> Command {
@@ -71,8 +75,9 @@ pub(crate) struct Cache {
     made: Mutex<Arc<Made>>,
 }
 
+/// What was found and planned at one time.
 #[derive(Debug)]
-struct Made {
+pub(crate) struct Made {
     host: Host,
     invocation: Invocation,
     plan: Plan,
@@ -92,25 +97,16 @@ impl Cache {
     /// The plan of one run.
     pub(crate) fn plan(&self, invocation: &Invocation) -> Result<Plan, Error> {
         let made = self.current()?;
-        let asked = Invocation {
-            args: made.invocation.args.clone(),
-            ..invocation.clone()
-        };
-        if asked != made.invocation {
-            // A terminal or a descriptor, say: another plan, on the same machine.
-            return Ok(Plan::resolve(
-                self.sandbox.policy(),
-                &made.host,
-                invocation,
-            )?);
+        if let Some(plan) = made.plan_of(invocation) {
+            return Ok(plan);
         }
-        let mut plan = made.plan.clone();
-        plan.program.args.clone_from(&invocation.args);
-        Ok(plan)
+        // A terminal, say: another plan, on the same machine.
+        let policy = self.sandbox.policy();
+        Ok(Plan::resolve(policy, &made.host, invocation)?)
     }
 
     /// What was made, or what is made now because it would come out differently.
-    fn current(&self) -> Result<Arc<Made>, Error> {
+    pub(crate) fn current(&self) -> Result<Arc<Made>, Error> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         // Asked in any case: each answer is given once.
         let mounted = self.mounts_changed();
@@ -139,6 +135,35 @@ impl Made {
             plan,
         })
     }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The plan with other arguments and descriptors, which nothing else depends on; `None`
+    /// where more is asked otherwise.
+    pub(crate) fn plan_of(&self, invocation: &Invocation) -> Option<Plan> {
+        let own = &self.invocation;
+        let same = (&invocation.program, invocation.tty) == (&own.program, own.tty);
+        same.then(|| {
+            let mut plan = self.plan.clone();
+            plan.program.args.clone_from(&invocation.args);
+            plan.descriptors.clone_from(&invocation.descriptors);
+            plan
+        })
+    }
+
+    /// Is every file and directory that is shown still the one that was found? In a cold
+    /// launch the child asks; where a root stands nobody else would.
+    pub(crate) fn sources_are_the_same(&self) -> bool {
+        self.plan.mounts.ops.iter().all(|op| match op {
+            Op::Bind {
+                source, identity, ..
+            } => fs::symlink_metadata(source)
+                .is_ok_and(|found| (found.dev(), found.ino()) == (identity.dev, identity.ino)),
+            _ => true,
+        })
+    }
 }
 
 /// Would a look at the machine find the same, but for what the child identifies?
@@ -161,13 +186,10 @@ fn still_true(host: &Host, policy: &Policy) -> bool {
 }
 
 fn same_caller(host: &Host) -> bool {
-    let groups = nix::unistd::getgroups().unwrap_or_default();
+    let groups = process::groups().unwrap_or_default();
     host.uid == nix::unistd::geteuid().as_raw()
         && host.gid == nix::unistd::getegid().as_raw()
-        && groups
-            .iter()
-            .map(|group| group.as_raw())
-            .eq(host.groups.iter().copied())
+        && groups == host.groups
 }
 
 fn still_there(path: &Path, fact: &PathFact) -> bool {

@@ -18,6 +18,9 @@ pub(crate) const MESSAGE_ROOM: usize = MOST_FRAMES * FRAME_BYTES + 1;
 /// First number of a frame that is not about a step.
 const CONTROL_BASE: u32 = 0x100;
 
+/// First number of a frame about what was used.
+const USED_BASE: u32 = 0x200;
+
 /// A limit that pid 1 watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
@@ -36,6 +39,33 @@ impl Over {
             .get(number as usize)
             .copied()
     }
+}
+
+/// A number of `struct rusage`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Used {
+    /// `ru_utime`, microseconds.
+    User = 0,
+    /// `ru_stime`, microseconds.
+    System,
+    /// `ru_maxrss`, KiB.
+    Largest,
+    /// `ru_nvcsw`.
+    Voluntary,
+    /// `ru_nivcsw`.
+    Forced,
+}
+
+impl Used {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Used; 5] = [
+        Used::User,
+        Used::System,
+        Used::Largest,
+        Used::Voluntary,
+        Used::Forced,
+    ];
 }
 
 /// One frame.
@@ -80,6 +110,15 @@ pub enum Frame {
     /// everything is being killed.
     #[allow(missing_docs)]
     Violation { number: u32 },
+    /// Worker → parent: pid 1 of the run is this process; its pidfd comes along.
+    #[allow(missing_docs)]
+    Born { pid: i32 },
+    /// Worker → parent: pid 1 ended with this `wait(2)` status, and was waited for.
+    #[allow(missing_docs)]
+    Reaped { status: i32 },
+    /// Worker → parent: what pid 1 and all it had waited for used (getrusage(2)).
+    #[allow(missing_docs)]
+    Used { what: Used, number: u64 },
     /// Parent → init: the id maps are written, or the files copied in: go on.
     Go,
     /// Parent → init: send this signal to the program's process group.
@@ -105,6 +144,9 @@ impl Frame {
             Frame::Violation { number } => (CONTROL_BASE + 9, number, 0),
             Frame::Began { ns } => halves(CONTROL_BASE + 10, ns),
             Frame::Lost { errno } => (CONTROL_BASE + 11, errno as u32, 0),
+            Frame::Born { pid } => (CONTROL_BASE + 12, 0, pid),
+            Frame::Reaped { status } => (CONTROL_BASE + 13, 0, status),
+            Frame::Used { what, number } => halves(USED_BASE + what as u32, number),
         };
         let [a0, a1, a2, a3] = a.to_le_bytes();
         let [b0, b1, b2, b3] = b.to_le_bytes();
@@ -129,6 +171,11 @@ impl Frame {
                     errno,
                 },
             });
+        }
+        let used = a.checked_sub(USED_BASE);
+        if let Some(what) = used.and_then(|what| Used::ALL.get(what as usize)) {
+            let (what, number) = (*what, whole(b, c));
+            return Some(Frame::Used { what, number });
         }
         match (a.checked_sub(CONTROL_BASE)?, b, c) {
             (0, 0, status) => Some(Frame::Exited { status }),
@@ -155,6 +202,8 @@ impl Frame {
             (11, errno, 0) => Some(Frame::Lost {
                 errno: errno as i32,
             }),
+            (12, 0, pid) => Some(Frame::Born { pid }),
+            (13, 0, status) => Some(Frame::Reaped { status }),
             _ => None,
         }
     }
@@ -203,6 +252,9 @@ mod tests {
                 Frame::Processes { peak: kib },
                 Frame::Ended { ns: long },
                 Frame::Violation { number: kib },
+                Frame::Born { pid: number },
+                Frame::Reaped { status: number },
+                Frame::Used { what: Used::ALL[kib as usize % Used::ALL.len()], number: long },
                 Frame::Go,
                 Frame::Signal { number },
             ] {

@@ -12,6 +12,8 @@ mod caller;
 mod manners;
 #[path = "library/pair.rs"]
 mod pair;
+#[path = "library/pool.rs"]
+mod pool;
 #[path = "library/prepared.rs"]
 mod prepared;
 #[path = "library/streams.rs"]

@@ -2,18 +2,15 @@
 
 use super::Failure;
 use super::stage::{Cloned, Mapped, Stage};
-use crate::launch::image::Image;
+use crate::launch::image::{Image, Standing};
 use crate::step::Step;
 use crate::sys::{Errno, fd, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
 
 pub(super) fn enter(stage: Stage<Cloned>, image: &Image<'_>) -> Result<Stage<Mapped>, Failure> {
-    let mut buffer = [0; FRAME_BYTES];
-    let bytes =
-        socket::receive(image.control, &mut buffer, true).map_err(Failure::at(Step::Ids, 0))?;
-    // End of file: the parent is gone, and with it the reason to exist.
-    if buffer.get(..bytes).and_then(Frame::decode) != Some(Frame::Go) {
-        return Err(Failure::at(Step::Ids, 0)(Errno::EPIPE));
+    match &image.standing {
+        None => wait_for_maps(image)?,
+        Some(standing) => write_maps(standing).map_err(Failure::at(Step::Ids, 10))?,
     }
     let (uid, gid) = image.ids;
     process::set_ids(uid, gid).map_err(Failure::at(Step::Ids, 1))?;
@@ -44,16 +41,51 @@ pub(super) fn enter(stage: Stage<Cloned>, image: &Image<'_>) -> Result<Stage<Map
     // A time namespace: its offsets can be written only before the first process
     // enters, and only while the host's /proc is still visible.
     process::unshare(libc::CLONE_NEWTIME).map_err(Failure::at(Step::Ids, 3))?;
-    let offsets = fd::open_proc(c"self/timens_offsets").map_err(Failure::at(Step::Ids, 4))?;
-    let written = fd::write_all(offsets, image.time_offsets.to_bytes());
-    fd::close(offsets);
-    written.map_err(Failure::at(Step::Ids, 5))?;
+    write_offsets(image)?;
     // Entered at once: a process may share memory only within one time namespace,
     // and the program's process shares pid 1's until exec.
-    let namespace =
-        fd::open_read(c"/proc/self/ns/time_for_children").map_err(Failure::at(Step::Ids, 6))?;
+    let namespace = match &image.standing {
+        None => fd::open_read(c"/proc/self/ns/time_for_children"),
+        Some(standing) => fd::open_read_in(standing.proc, c"self/ns/time_for_children"),
+    };
+    let namespace = namespace.map_err(Failure::at(Step::Ids, 6))?;
     let entered = process::enter_namespace(namespace, libc::CLONE_NEWTIME);
     fd::close(namespace);
     entered.map_err(Failure::at(Step::Ids, 7))?;
+    if let Some(standing) = &image.standing {
+        fd::close(standing.proc);
+    }
     Ok(stage.next())
+}
+
+fn wait_for_maps(image: &Image<'_>) -> Result<(), Failure> {
+    let mut buffer = [0; FRAME_BYTES];
+    let bytes =
+        socket::receive(image.control, &mut buffer, true).map_err(Failure::at(Step::Ids, 0))?;
+    // End of file: the parent is gone, and with it the reason to exist.
+    match buffer.get(..bytes).and_then(Frame::decode) {
+        Some(Frame::Go) => Ok(()),
+        _ => Err(Failure::at(Step::Ids, 0)(Errno::EPIPE)),
+    }
+}
+
+/// A process may map the one id that it has itself (user_namespaces(7)).
+fn write_maps(standing: &Standing) -> Result<(), Errno> {
+    // A copy of a worker, which changed its user namespace and so is not dumpable.
+    process::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0)?;
+    let [uids, gids] = &standing.maps;
+    fd::write_in_proc(standing.proc, c"self/setgroups", b"deny")?;
+    fd::write_in_proc(standing.proc, c"self/gid_map", gids.to_bytes())?;
+    fd::write_in_proc(standing.proc, c"self/uid_map", uids.to_bytes())
+}
+
+fn write_offsets(image: &Image<'_>) -> Result<(), Failure> {
+    let offsets = match &image.standing {
+        None => fd::open_proc(c"self/timens_offsets"),
+        Some(standing) => fd::open_in_proc(standing.proc, c"self/timens_offsets"),
+    };
+    let offsets = offsets.map_err(Failure::at(Step::Ids, 4))?;
+    let written = fd::write_all(offsets, image.time_offsets.to_bytes());
+    fd::close(offsets);
+    written.map_err(Failure::at(Step::Ids, 5))
 }

@@ -28,8 +28,8 @@ pub(crate) use verify::QUESTIONS;
 
 use crate::launch::image::Image;
 use crate::step::Step;
-use crate::sys::{Errno, fd, process};
-use crate::wire::Frame;
+use crate::sys::{Errno, fd, process, socket};
+use crate::wire::{FRAME_BYTES, Frame};
 use stage::{Filtered, Split, Stage};
 
 /// The item of a step that was done, and could not be said to be.
@@ -64,11 +64,35 @@ pub(crate) fn main(image: &Image<'_>) -> ! {
     }
 }
 
+/// The whole of the life of a process that builds a root for many runs: who made it enters
+/// its namespaces, and ends it.
+pub(crate) fn build(image: &Image<'_>) -> ! {
+    match sanitize(image).and_then(|()| stand(image)) {
+        Ok(()) => {
+            let _ = socket::receive(image.control, &mut [0; FRAME_BYTES], true);
+            process::exit(0)
+        }
+        Err(failure) => give_up(image, failure),
+    }
+}
+
+fn stand(image: &Image<'_>) -> Result<(), Failure> {
+    let mapped = ids::enter(stage::cloned(), image)?;
+    let mounted = mounts::build_standing(mapped, image)?;
+    done(image, Step::Mounts, image.ops.len())?;
+    root::enter(mounted, image)?;
+    done(image, Step::Root, 0)?;
+    say(image).map_err(Failure::at(Step::Root, ITEM_UNSAID))
+}
+
 /// What is left to do of the parent's step on this side of the clone.
 fn sanitize(image: &Image<'_>) -> Result<(), Failure> {
     // What the caller ignores stays ignored across clone, and with SIGCHLD ignored
     // the kernel would reap the program before pid 1 could learn how it ended.
-    process::default_signal_actions().map_err(Failure::at(Step::Sanitize, 1))?;
+    // (A worker ignores nothing.)
+    if image.standing.is_none() {
+        process::default_signal_actions().map_err(Failure::at(Step::Sanitize, 1))?;
+    }
     // The caller's umask is not for the files and directories of the new root.
     process::set_umask(0).map_err(Failure::at(Step::Sanitize, 2))?;
     for (first, last) in &image.close {
@@ -87,8 +111,8 @@ fn sanitize(image: &Image<'_>) -> Result<(), Failure> {
 fn isolate(image: &Image<'_>) -> Result<payload::Started, Failure> {
     let mapped = ids::enter(stage::cloned(), image)?;
     let mounted = mounts::build(mapped, image)?;
-    done(image, Step::Mounts, image.ops.len())?;
-    let rooted = root::enter(mounted)?;
+    done(image, Step::Mounts, mounts::operations(image))?;
+    let rooted = root::enter(mounted, image)?;
     done(image, Step::Root, 0)?;
     let named = net::configure(rooted, image)?;
     done(image, Step::Net, 0)?;

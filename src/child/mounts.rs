@@ -31,6 +31,40 @@ pub(super) fn build(
     stage: Stage<Mapped>,
     image: &Image<'_>,
 ) -> std::result::Result<Stage<Mounted>, Failure> {
+    match &image.standing {
+        None => make_root(image, |_| true)?,
+        Some(_) => renew(image)?,
+    }
+    if image.watch.procfs {
+        let procfs = own_procfs().map_err(Failure::at(Step::Mounts, ITEM_WATCH))?;
+        image.found.procfs.store(procfs, Relaxed);
+    }
+    Ok(stage.next())
+}
+
+/// The root for many runs, without what is only each run's own. The processes that it shows are none, for its pid namespace
+/// ends with the process that builds; a procfs may be mounted only where one is visible.
+pub(super) fn build_standing(
+    stage: Stage<Mapped>,
+    image: &Image<'_>,
+) -> std::result::Result<Stage<Mounted>, Failure> {
+    make_root(image, |item| !image.absent.contains(&item))?;
+    Ok(stage.next())
+}
+
+/// How many operations [`build`] performs.
+pub(super) fn operations(image: &Image<'_>) -> usize {
+    match &image.standing {
+        None => image.ops.len(),
+        Some(_) => image.renewed.len(),
+    }
+}
+
+/// The working directory becomes the new root.
+fn make_root(
+    image: &Image<'_>,
+    wanted: impl Fn(usize) -> bool,
+) -> std::result::Result<(), Failure> {
     let root = attach_root(&image.root).map_err(Failure::at(Step::Mounts, ITEM_ROOT))?;
     make_blanks(root).map_err(Failure::at(Step::Mounts, ITEM_BLANKS))?;
     let mut sealed = false;
@@ -40,18 +74,52 @@ pub(super) fn build(
             remove_blanks(root).map_err(Failure::at(Step::Mounts, ITEM_BLANKS))?;
             sealed = true;
         }
-        perform(root, op).map_err(Failure::at(Step::Mounts, item))?;
+        if wanted(item) {
+            perform(root, op).map_err(Failure::at(Step::Mounts, item))?;
+        }
     }
     if !sealed {
         remove_blanks(root).map_err(Failure::at(Step::Mounts, ITEM_BLANKS))?;
     }
-    if image.watch.procfs {
-        let procfs = own_procfs().map_err(Failure::at(Step::Mounts, ITEM_WATCH))?;
-        image.found.procfs.store(procfs, Relaxed);
-    }
     fd::enter(root).map_err(Failure::at(Step::Mounts, ITEM_ROOT))?;
     fd::close(root);
-    Ok(stage.next())
+    Ok(())
+}
+
+/// What is this run's own, over what stands there.
+fn renew(image: &Image<'_>) -> std::result::Result<(), Failure> {
+    let root =
+        fd::open_path(libc::AT_FDCWD, c"/", false).map_err(Failure::at(Step::Mounts, ITEM_ROOT))?;
+    let renewed = || image.renewed.iter().zip(&image.carried);
+    // First: once something is mounted over it, what stands cannot be reached any more.
+    for (item, carried) in renewed() {
+        if let Some(at) = image.ops.get(*item).and_then(carried_over) {
+            let tree = fd::open_path(root, at, true).and_then(|place| {
+                let tree = mount::clone_tree(place);
+                fd::close(place);
+                tree
+            });
+            carried.store(tree.map_err(Failure::at(Step::Mounts, *item))?, Relaxed);
+        }
+    }
+    for (item, carried) in renewed() {
+        let op = image.ops.get(*item).ok_or(Errno::EPROTO);
+        op.and_then(|op| match carried_over(op) {
+            Some(at) => attach(root, carried.load(Relaxed), at),
+            None => perform(root, op),
+        })
+        .map_err(Failure::at(Step::Mounts, *item))?;
+    }
+    fd::close(root);
+    Ok(())
+}
+
+/// Where something stands that is the same in every run, though what it stands on is not.
+fn carried_over(op: &ImageOp) -> Option<&CStr> {
+    match op {
+        ImageOp::Bind { at, .. } | ImageOp::Mask { at, .. } | ImageOp::Cover { at, .. } => Some(at),
+        _ => None,
+    }
 }
 
 /// A procfs that is mounted nowhere, for pid 1 alone. Unlike the program's it shows

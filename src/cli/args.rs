@@ -78,6 +78,9 @@ pub enum Action {
     /// The program that an audit starts inside
     #[command(hide = true)]
     AuditInside,
+    /// What a pool starts to launch its runs
+    #[command(hide = true)]
+    PoolWorker,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +94,10 @@ pub struct Run {
     pub output: Output,
     #[command(flatten)]
     pub format: Format,
+    /// Launch as a batch does, by a worker: slower for one run, and what the tests of what
+    /// holds inside are run with
+    #[arg(long, hide = true, overrides_with = "by_worker")]
+    pub by_worker: bool,
     #[command(flatten)]
     pub help: Help,
     #[command(flatten)]

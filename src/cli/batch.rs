@@ -9,12 +9,46 @@ use super::settings;
 use super::streams::Streams;
 use super::tests::{self, Test};
 use sandbox::report::{Report, Verdict, incomplete, named};
-use sandbox::{Prepared, Stdio};
+use sandbox::{Pool, Prepared, Stdio};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
+
+/// What launches the tests.
+enum Launcher {
+    Pool(Pool),
+    /// One launch after the other, each from the beginning.
+    Cold(Prepared),
+}
+
+impl Launcher {
+    fn new(prepared: Prepared, tests: &args::Tests, count: usize) -> Launcher {
+        // A worker is worth what two launches cost.
+        if count < FEW {
+            return Launcher::Cold(prepared);
+        }
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let workers = NonZero::new(processors.min(tests.jobs)).unwrap_or(NonZero::<usize>::MIN);
+        // What cannot be kept ready is launched from the beginning, which may say why not.
+        match Pool::new(&prepared, settings::OURSELVES, workers) {
+            Ok(pool) => Launcher::Pool(pool),
+            Err(_) => Launcher::Cold(prepared),
+        }
+    }
+
+    fn command(&self) -> sandbox::Command {
+        match self {
+            Launcher::Pool(pool) => pool.command(),
+            Launcher::Cold(prepared) => prepared.command(),
+        }
+    }
+}
+
+/// So many tests are worth a worker.
+const FEW: usize = 2;
 
 /// What became of one test.
 type Outcome = Result<Report, Failure>;
@@ -43,6 +77,7 @@ pub fn batch(batch: &args::Batch) -> Result<u8, Failure> {
         None => None,
     };
     let prepared = settings::command(&batch.setup, &batch.words.words)?.prepare()?;
+    let launcher = Launcher::new(prepared, &batch.tests, tests.len());
     let mut code = 0;
     let mut say = |test: &Test, outcome: Option<Outcome>| -> Result<(), Failure> {
         let name = test.name.to_string_lossy();
@@ -76,7 +111,7 @@ pub fn batch(batch: &args::Batch) -> Result<u8, Failure> {
         }
         super::print(&format!("{escaped}: {word}\n"))
     };
-    each(batch, &tests, &prepared, &mut say)?;
+    each(batch, &tests, &launcher, &mut say)?;
     if let Some(lines) = lines {
         lines.finish()?;
     }
@@ -87,7 +122,7 @@ pub fn batch(batch: &args::Batch) -> Result<u8, Failure> {
 fn each(
     batch: &args::Batch,
     tests: &[Test],
-    prepared: &Prepared,
+    launcher: &Launcher,
     say: &mut impl FnMut(&Test, Option<Outcome>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let out = batch.tests.out.as_deref().map(Path::new);
@@ -99,7 +134,7 @@ fn each(
             let Some(test) = tests.get(number) else {
                 break;
             };
-            let outcome = run(prepared, test, out, batch.output.noise);
+            let outcome = run(launcher, test, out, batch.output.noise);
             let good = matches!(&outcome, Ok(report) if report.verdict == Verdict::Ok);
             if batch.tests.stop_on_failure && !good {
                 stop.store(true, Ordering::Relaxed);
@@ -143,11 +178,11 @@ fn in_order(
     due.try_for_each(|(number, test)| say(test, early.remove(&number)))
 }
 
-fn run(prepared: &Prepared, test: &Test, out: Option<&Path>, noise: bool) -> Outcome {
+fn run(launcher: &Launcher, test: &Test, out: Option<&Path>, noise: bool) -> Outcome {
     let name = sandbox::escape::tick(&test.path);
     let input = File::open(&test.path)
         .map_err(|error| Failure::io(format!("cannot open the test {name}"), &error))?;
-    let mut command = prepared.command();
+    let mut command = launcher.command();
     command.stdin(input).noise(noise);
     match out {
         None => command.stdout(Stdio::Null),

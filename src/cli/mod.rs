@@ -67,6 +67,7 @@ fn act(words: &[OsString]) -> Result<u8, Failure> {
         Some(Action::Batch(batch)) => batch::batch(&batch),
         Some(Action::Pair(pair)) => pair::pair(&pair.words),
         Some(Action::AuditInside) => audit::inside(),
+        Some(Action::PoolWorker) => Ok(sandbox::Pool::serve()),
         Some(Action::Check(check)) => check::check(&check.files),
         Some(Action::Policy(policy)) => policy::policy(&policy),
         Some(Action::Schema(schema)) => print(match schema.of {

@@ -7,8 +7,10 @@ use super::failure::Failure;
 use super::record::Record;
 use super::settings;
 use super::streams::Streams;
+use sandbox::Pool;
 use sandbox::escape::tick;
 use sandbox::report::{Format, Report};
+use std::num::NonZero;
 
 /// Runs the program; the exit code is the one of the record.
 pub fn run(run: &args::Run) -> Result<u8, Failure> {
@@ -74,6 +76,18 @@ fn launch(run: &args::Run, streams: &Streams) -> Result<Report, Failure> {
     let mut command = settings::command(&run.setup, &run.words.words)?;
     copies::apply(&run.copies, &mut command)?;
     command.noise(run.output.noise);
+    let pool = match run.by_worker {
+        true => Pool::new(
+            &command.prepare()?,
+            settings::OURSELVES,
+            NonZero::<usize>::MIN,
+        )
+        .ok(),
+        false => None,
+    };
+    if let Some(pool) = &pool {
+        command.launched_by(pool);
+    }
     streams.apply(&mut command)?;
     // For the program, once it is there; a launch that hangs can be interrupted.
     command.hold_signals();

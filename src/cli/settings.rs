@@ -10,6 +10,9 @@ use sandbox::policy::{Access, Context, Policy};
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
+/// This binary, which is also what its workers are.
+pub const OURSELVES: &str = "/proc/self/exe";
+
 /// The program under the policy with the options applied.
 pub fn command(setup: &args::Setup, words: &[OsString]) -> Result<sandbox::Command, Failure> {
     let policy = policy(setup)?;

@@ -3,13 +3,14 @@
 
 use super::failure::Failure;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use sandbox::Pool;
 use sandbox::escape::{plain, tick};
 use std::ffi::OsString;
 
 const SEE_HELP: &str = "`sandbox --help` lists the options";
 
 /// The first word of what is not a plain run.
-pub const SUBCOMMANDS: [&str; 9] = [
+pub const SUBCOMMANDS: [&str; 10] = [
     "run",
     "pair",
     "batch",
@@ -19,10 +20,12 @@ pub const SUBCOMMANDS: [&str; 9] = [
     "policy",
     "schema",
     AUDIT_INSIDE,
+    Pool::WORKER,
 ];
 
 /// Nobody types it.
 const AUDIT_INSIDE: &str = "audit-inside";
+const HIDDEN: [&str; 2] = [AUDIT_INSIDE, Pool::WORKER];
 
 pub fn is_subcommand(word: &OsString) -> bool {
     SUBCOMMANDS.iter().any(|name| word == name)
@@ -52,7 +55,7 @@ pub fn refuse_misplaced_subcommand(
     let explicit = before
         .and_then(|at| all.get(at))
         .is_some_and(|word| word == "--");
-    if explicit || !is_subcommand(program) || program == AUDIT_INSIDE {
+    if explicit || !is_subcommand(program) || HIDDEN.iter().any(|name| program == name) {
         return Ok(());
     }
     let name = tick(program);

@@ -11,9 +11,11 @@ use crate::Error;
 use crate::cgroup::{Controllers, Home};
 use crate::copies::Wanted;
 use crate::host::{self, Host};
+use crate::launch::warm::{self, Unlaunched, Worker};
 use crate::launch::{self, Request};
 use crate::plan::{Invocation, Plan, Refusal};
 use crate::policy::Policy;
+use crate::pool::{Pool, Taken, Workers};
 use crate::prepared::{Cache, Prepared};
 use crate::supervise::{Child, FRONT_END};
 use crate::sys::tty;
@@ -66,6 +68,7 @@ impl Sandbox {
             hold_signals: false,
             wanted: Wanted::default(),
             prepared: None,
+            workers: None,
         }
     }
 
@@ -94,6 +97,8 @@ pub struct Command {
     pub(crate) wanted: Wanted,
     /// Where the plan comes from, instead of a look at the machine.
     prepared: Option<Arc<Cache>>,
+    /// Who launches it, where somebody waits to.
+    workers: Option<Arc<Workers>>,
 }
 
 impl Command {
@@ -189,6 +194,13 @@ impl Command {
         command
     }
 
+    /// A worker of the pool launches it, if it comes to the plan of the pool: the program and
+    /// arguments that were prepared, and perhaps more of them.
+    pub fn launched_by(&mut self, pool: &Pool) -> &mut Command {
+        self.workers = Some(Arc::clone(pool.workers()));
+        self
+    }
+
     /// What would be done, without doing it.
     pub fn plan(&self) -> Result<Plan, Error> {
         let plan = match &self.prepared {
@@ -202,13 +214,28 @@ impl Command {
         Ok(self.wanted.planned(plan)?)
     }
 
+    /// The plan, and a worker that launches it.
+    fn planned(&self) -> Result<(Plan, Option<Arc<Worker>>), Error> {
+        let hired = match &self.workers {
+            Some(workers) => workers.take()?,
+            None => None,
+        };
+        if let Some(Taken { made, worker }) = hired
+            && let Some(plan) = made.plan_of(&self.invocation)
+        {
+            self.check_streams(&plan)?;
+            return Ok((self.wanted.planned(plan)?, Some(worker)));
+        }
+        Ok((self.plan()?, None))
+    }
+
     /// Starts the program, every layer of the policy in force. On an error it was
     /// not executed and nothing is left behind.
     ///
     /// Makes no change to the calling process: no signal handler, no child that
     /// `wait(-1)` could see, no descriptor that survives an exec.
     pub fn spawn(&mut self) -> Result<Child, Error> {
-        let plan = self.plan()?;
+        let (plan, worker) = self.planned()?;
         let copies = self.wanted.opened(&plan)?;
         let departures = self.wanted.departures()?;
         let opened = self.open(&plan)?;
@@ -217,7 +244,7 @@ impl Command {
                 .or_else(|| tty::size(1))
                 .unwrap_or(DEFAULT_SIZE)
         });
-        let launched = launch::launch(&Request {
+        let request = Request {
             plan: &plan,
             stdio: opened.stdio.each_ref().map(AsRawFd::as_raw_fd),
             keep: opened.others.iter().map(AsRawFd::as_raw_fd).collect(),
@@ -225,7 +252,12 @@ impl Command {
             home: self.sandbox.home.as_deref(),
             arrivals: &self.wanted.arrivals(&copies),
             hold: self.hold_signals.then_some(FRONT_END),
-        })?;
+        };
+        let launched = match worker.map(|worker| warm::launch(&request, &worker)) {
+            Some(Ok(launched)) => launched,
+            Some(Err(Unlaunched::Refused(refusal))) => return Err(refusal.into()),
+            Some(Err(Unlaunched::Nothing)) | None => launch::launch(&request)?,
+        };
         let ends = opened.ends;
         // Our copies of the program's ends: kept, they would hide its end.
         drop((opened.stdio, opened.others, opened.held));

@@ -4,29 +4,33 @@
 //! It decides nothing about what the child does.
 
 use super::image::Image;
+use super::init::Init;
 use crate::sys::{Errno, clone, process};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 /// A new process that nobody relies on yet: dropped, it is killed and waited for.
-pub(super) struct Born(Option<(libc::pid_t, OwnedFd)>);
+pub(crate) struct Born(Option<Init>);
 
 impl Born {
-    /// Its pid; 0 is no process.
-    pub(super) fn pid(&self) -> libc::pid_t {
-        self.0.as_ref().map_or(0, |(pid, _)| *pid)
+    pub(super) fn new(init: Init) -> Born {
+        Born(Some(init))
     }
 
-    /// pid and pidfd, to live on.
-    pub(super) fn keep(mut self) -> Option<(libc::pid_t, OwnedFd)> {
+    /// Its pid; 0 is no process.
+    pub(crate) fn pid(&self) -> libc::pid_t {
+        self.0.as_ref().map_or(0, Init::pid)
+    }
+
+    /// It lives on.
+    pub(crate) fn keep(mut self) -> Option<Init> {
         self.0.take()
     }
 }
 
 impl Drop for Born {
     fn drop(&mut self) {
-        if let Some((pid, pidfd)) = &self.0 {
-            let _ = clone::kill_child(*pid, pidfd);
-            let _ = clone::wait(*pid, true);
+        if let Some(init) = &self.0 {
+            init.end();
         }
     }
 }
@@ -34,7 +38,21 @@ impl Drop for Born {
 /// Clones the process that isolates itself and becomes the sandbox's pid 1, in the
 /// control group given, with signals blocked around it: the child starts with every
 /// signal blocked, and no handler of the caller runs in it.
-pub(super) fn launcher(
+pub(crate) fn launcher(
+    image: &Image<'_>,
+    flags: libc::c_int,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Born, Errno> {
+    live(crate::child::main, image, flags, cgroup)
+}
+
+/// The same, and it builds a root for many runs.
+pub(crate) fn builder(image: &Image<'_>, flags: libc::c_int) -> Result<Born, Errno> {
+    live(crate::child::build, image, flags, None)
+}
+
+fn live(
+    life: fn(&Image<'_>) -> !,
     image: &Image<'_>,
     flags: libc::c_int,
     cgroup: Option<BorrowedFd<'_>>,
@@ -44,7 +62,7 @@ pub(super) fn launcher(
     // calls and never returns.
     let side = unsafe { clone::clone_into(flags, cgroup) };
     if let Ok(clone::Side::Child) = side {
-        crate::child::main(image);
+        life(image);
     }
     let restored = process::set_signal_mask(before);
     // Whatever fails from here on must not leave the process that there is now.
@@ -80,7 +98,7 @@ pub(super) fn idler() -> Result<Born, Errno> {
 
 fn parent(side: clone::Side) -> Result<Born, Errno> {
     match side {
-        clone::Side::Parent { pid, pidfd } => Ok(Born(Some((pid, pidfd)))),
+        clone::Side::Parent { pid, pidfd } => Ok(Born::new(Init::ours(pid, pidfd))),
         // Both callers above never come back from the child's side.
         clone::Side::Child => process::exit(125),
     }

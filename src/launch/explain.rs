@@ -7,7 +7,7 @@ use crate::plan::{Op, Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
 use crate::step::Step;
-use crate::sys::Errno;
+use crate::sys::{Errno, process};
 use std::path::Path;
 
 /// For `map_err`: a call of the parent's that failed.
@@ -474,10 +474,10 @@ pub(super) fn ids_layer(plan: &Plan, claimed: Option<u32>) -> Layer {
 /// The caller's supplementary groups, which an unprivileged process cannot drop
 /// (user_namespaces(7)): what they may read in visible trees, the program may.
 fn kept_groups(own: u32) -> String {
-    let groups: Vec<String> = nix::unistd::getgroups()
+    let groups: Vec<String> = process::groups()
         .unwrap_or_default()
         .iter()
-        .filter(|group| group.as_raw() != own)
+        .filter(|group| **group != own)
         .map(ToString::to_string)
         .collect();
     match groups.is_empty() {

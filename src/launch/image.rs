@@ -4,9 +4,10 @@
 //!
 //! It adds nothing to the plan. The child reads it and owns none of it.
 
+use crate::policy::Network;
 use crate::step::Step;
 use crate::sys::clone::Stack;
-use crate::sys::process::ExecList;
+use crate::sys::process::{self, ExecList};
 use crate::wire::{FRAME_BYTES, Frame, MESSAGE_ROOM, MOST_FRAMES};
 use nix::sched::CpuSet;
 use std::ffi::CString;
@@ -24,6 +25,8 @@ pub(crate) use super::recipe::{
 pub(crate) struct Image<'r> {
     /// What is the same in every run.
     pub(crate) recipe: &'r Recipe,
+    /// Where the root stands already, in a copy of the worker's mount namespace.
+    pub(crate) standing: Option<Standing>,
     /// Descriptor ranges to close first (both ends included).
     pub(crate) close: Vec<(u32, u32)>,
     /// Status socket, child's end: frames about steps, end of file at exec.
@@ -35,8 +38,6 @@ pub(crate) struct Image<'r> {
     pub(crate) parent: RawFd,
     /// What is written to `/proc/self/timens_offsets`.
     pub(crate) time_offsets: CString,
-    /// The same of CLOCK_MONOTONIC, for the parent.
-    pub(crate) clock_behind_ns: u64,
     /// A pty of its own, with this initial size.
     pub(crate) terminal: Option<libc::winsize>,
     /// Descriptors that become 0, 1 and 2 (all of them 3 or higher).
@@ -44,6 +45,11 @@ pub(crate) struct Image<'r> {
     /// Descriptors that have another number inside: from, to. In an order in which
     /// none is moved onto another that is still to be moved.
     pub(crate) renumber: Vec<(RawFd, RawFd)>,
+    /// Descriptors that survive exec, by their number inside.
+    pub(crate) keep: Vec<RawFd>,
+    /// Trees of the root that stands, for as long as they are nowhere: one for each of
+    /// [`Recipe::renewed`].
+    pub(crate) carried: Vec<AtomicI32>,
     /// Directories that the parent copies files beneath.
     pub(crate) roots: Vec<CString>,
     /// The processors to run on, where they are named.
@@ -66,12 +72,27 @@ pub(crate) struct Image<'r> {
     pub(crate) stack: Stack,
 }
 
+impl Image<'_> {
+    /// Bring `lo` up?
+    pub(crate) fn loopback(&self) -> bool {
+        self.network == Network::Loopback
+    }
+}
+
 impl Deref for Image<'_> {
     type Target = Recipe;
 
     fn deref(&self) -> &Recipe {
         self.recipe
     }
+}
+
+/// What the child of a worker has in place of the host's root.
+pub(crate) struct Standing {
+    /// The host's `/proc`, which is not to be seen from where the child begins.
+    pub(crate) proc: RawFd,
+    /// Its own uid and gid maps: nobody else is there to write them.
+    pub(crate) maps: [CString; 2],
 }
 
 /// Descriptors that the child opens, -1 until then. The child writes into its own
@@ -131,18 +152,53 @@ pub(crate) struct Descriptors {
     /// Of the run's control group.
     pub(crate) cpu_stat: Option<RawFd>,
     pub(crate) memory_current: Option<RawFd>,
-    /// Detached trees by position in the plan's operations.
-    pub(crate) trees: Vec<(usize, RawFd)>,
+    /// Detached trees, and what else the child needs for a while.
+    pub(crate) others: Vec<RawFd>,
 }
 
 /// What differs from run to run, besides descriptors.
 pub(crate) struct Particulars {
     /// Arguments after `argv[0]`.
     pub(crate) args: Vec<CString>,
+    /// Numbers inside of the descriptors that are kept, ascending.
+    pub(crate) keep: Vec<RawFd>,
     /// Directories that the parent copies files beneath.
     pub(crate) roots: Vec<CString>,
     /// A pty of its own, with this initial size.
     pub(crate) terminal: Option<libc::winsize>,
+    /// Where the root stands already.
+    pub(crate) standing: Option<Standing>,
+    /// What both clocks inside begin from.
+    pub(crate) clocks: Clocks,
+}
+
+/// Seconds of CLOCK_MONOTONIC and CLOCK_BOOTTIME.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Clocks {
+    pub(crate) monotonic: i64,
+    pub(crate) boot: i64,
+}
+
+impl Clocks {
+    pub(crate) fn now() -> Clocks {
+        Clocks {
+            monotonic: process::clock_seconds(libc::CLOCK_MONOTONIC),
+            boot: process::clock_seconds(libc::CLOCK_BOOTTIME),
+        }
+    }
+
+    /// By how much CLOCK_MONOTONIC inside is behind, nanoseconds.
+    pub(crate) fn behind_ns(self) -> u64 {
+        self.monotonic.unsigned_abs() * 1_000_000_000
+    }
+
+    /// Offsets that start both clocks near zero: uptime inside says nothing about the host
+    /// (time_namespaces(7)).
+    fn offsets(self) -> CString {
+        let Clocks { monotonic, boot } = self;
+        CString::new(format!("monotonic -{monotonic} 0\nboottime -{boot} 0\n"))
+            .expect("digits hold no NUL")
+    }
 }
 
 impl<'r> Image<'r> {
@@ -162,18 +218,19 @@ impl<'r> Image<'r> {
     ) -> Image<'r> {
         let mut argv = particulars.args;
         argv.insert(0, recipe.name.clone());
-        let (time_offsets, clock_behind_ns) = time_offsets();
         Image {
             recipe,
+            standing: particulars.standing,
             close: gaps(fds),
             status: fds.status,
             control: fds.control,
             parent: fds.parent,
-            time_offsets,
-            clock_behind_ns,
+            time_offsets: particulars.clocks.offsets(),
             terminal: particulars.terminal,
             stdio: fds.stdio,
-            renumber: renumber(&fds.keep, &recipe.keep),
+            renumber: renumber(&fds.keep, &particulars.keep),
+            keep: particulars.keep,
+            carried: recipe.renewed.iter().map(|_| AtomicI32::new(-1)).collect(),
             roots: particulars.roots,
             processors: cpu_set(&recipe.cpus),
             ruleset: fds.ruleset,
@@ -202,16 +259,6 @@ fn cpu_set(cpus: &[u32]) -> Option<CpuSet> {
     (!cpus.is_empty()).then_some(set)
 }
 
-/// Offsets that start both clocks near zero: uptime inside says nothing about
-/// the host (time_namespaces(7)).
-fn time_offsets() -> (CString, u64) {
-    let monotonic = crate::sys::process::clock_seconds(libc::CLOCK_MONOTONIC);
-    let boot = crate::sys::process::clock_seconds(libc::CLOCK_BOOTTIME);
-    let text = CString::new(format!("monotonic -{monotonic} 0\nboottime -{boot} 0\n"))
-        .expect("digits hold no NUL");
-    (text, monotonic.unsigned_abs() * 1_000_000_000)
-}
-
 /// What stands at one number here and at another inside. Both lists ascend, and none
 /// is moved up, so nothing is moved onto what comes later.
 fn renumber(here: &[RawFd], inside: &[RawFd]) -> Vec<(RawFd, RawFd)> {
@@ -228,7 +275,7 @@ fn gaps(fds: &Descriptors) -> Vec<(u32, u32)> {
         .chain(&fds.ruleset)
         .chain(&fds.cpu_stat)
         .chain(&fds.memory_current)
-        .chain(fds.trees.iter().map(|(_, fd)| fd))
+        .chain(&fds.others)
         .map(|fd| *fd as u32)
         .collect();
     kept.sort_unstable();
@@ -260,7 +307,7 @@ mod tests {
             ruleset: Some(10),
             cpu_stat: None,
             memory_current: None,
-            trees: vec![(0, 12)],
+            others: vec![12],
         };
         assert_eq!(gaps(&fds), [(0, 2), (4, 4), (8, 8), (13, u32::MAX)]);
     }

@@ -4,10 +4,14 @@
 //! The parent trusts nothing the child sends: fixed frames, a bounded number of
 //! them, in the one possible order; silence is failure.
 
+mod renewed;
 pub(crate) mod recipe;
 pub(crate) mod image;
 mod as_root;
-mod clone;
+pub(crate) mod clone;
+pub(crate) mod init;
+pub(crate) mod order;
+pub(crate) mod warm;
 pub(crate) mod group;
 pub(crate) mod explain;
 pub(crate) mod files;
@@ -25,9 +29,11 @@ use crate::wire::{FRAME_BYTES, Frame, MESSAGE_ROOM};
 use files::{Arrival, Held};
 use group::Group;
 use hold::{FrontEnd, Hold};
-use image::{Descriptors, Image, Particulars};
+use image::{Clocks, Descriptors, Image, Particulars};
+use init::Init;
 use progress::Progress;
 use recipe::Recipe;
+use std::cell::Cell;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -52,9 +58,7 @@ pub(crate) struct Request<'a> {
 /// A program that runs, every layer in force.
 pub(crate) struct Launched {
     /// pid 1 of the sandbox.
-    pub(crate) pid: libc::pid_t,
-    /// The same, safe against reuse.
-    pub(crate) pidfd: OwnedFd,
+    pub(crate) init: Init,
     /// Frames to and from pid 1; closing it ends the sandbox.
     pub(crate) control: OwnedFd,
     /// CLOCK_MONOTONIC at exec.
@@ -78,6 +82,8 @@ struct Birth {
     born: clone::Born,
     control: OwnedFd,
     status: OwnedFd,
+    /// It said itself that it could not go on, and so has executed nothing.
+    failed: Cell<bool>,
 }
 
 /// Launches the plan. On an error the program was not executed and nothing is
@@ -116,10 +122,14 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     let tree = |(position, tree): &(usize, OwnedFd)| (*position, tree.as_raw_fd());
     let tree_fds: Vec<_> = trees.iter().map(tree).collect();
     let recipe = Recipe::new(plan, &tree_fds).map_err(nul)?;
+    let clocks = Clocks::now();
     let particulars = Particulars {
         args: recipe::c_strings(&plan.program.args).map_err(nul)?,
+        keep: plan.descriptors.clone(),
         roots: recipe::c_strings(&plan.copies.roots).map_err(nul)?,
         terminal: request.terminal,
+        standing: None,
+        clocks,
     };
     let image = Image::prepare(
         &recipe,
@@ -132,7 +142,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
             ruleset: ruleset.as_ref().map(AsRawFd::as_raw_fd),
             cpu_stat: group.as_ref().map(Group::cpu_stat),
             memory_current: group.as_ref().and_then(Group::current),
-            trees: tree_fds,
+            others: tree_fds.into_iter().map(|(_, tree)| tree).collect(),
         },
         particulars,
     );
@@ -149,26 +159,35 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         born,
         control,
         status,
+        failed: Cell::new(false),
     };
     // On an error `born` is dropped: nothing may go on half prepared.
     if let (Some(group), Some(_)) = (&group, &identity) {
         group.adopt(birth.born.pid())?;
     }
+    let words = write_maps(birth.born.pid(), plan, identity.as_ref());
+    words
+        .and_then(|()| match plan.copies.roots.is_empty() {
+            false => go(&birth),
+            true => go_for_good(&birth, request, &mut hold),
+        })
+        .map_err(|refusal| last_words(&birth, plan).unwrap_or(refusal))?;
+    let host_uid = identity.as_ref().map(as_root::Identity::uid);
+    let layers = first_layers(plan, group.as_ref(), host_uid);
     let confirmed = accompany(
         &birth,
         request,
         identity.as_ref(),
         group.as_mut(),
         &mut hold,
+        layers,
     )?;
     let gone = || Refusal::new("the new process is gone");
-    let (pid, pidfd) = birth.born.keep().ok_or_else(gone)?;
     Ok(Launched {
-        pid,
-        pidfd,
+        init: birth.born.keep().ok_or_else(gone)?,
         control: birth.control,
         started_ns: confirmed.started_ns,
-        clock_behind_ns: image.clock_behind_ns,
+        clock_behind_ns: clocks.behind_ns(),
         layers: confirmed.layers,
         master: confirmed.master,
         held: confirmed.held,
@@ -179,7 +198,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
 
 /// Every namespace at once; the time namespace is entered later, by the program's
 /// own process, because its offsets come first.
-fn namespaces(network: Network, own_group: bool) -> libc::c_int {
+pub(crate) fn namespaces(network: Network, own_group: bool) -> libc::c_int {
     let mut flags = libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWPID
@@ -228,27 +247,26 @@ struct Confirmed {
     held: Option<Held>,
 }
 
-/// From the clone to exec: maps, go, and every frame until end of file.
+/// The steps that were done before the new process says anything.
+fn first_layers(plan: &Plan, group: Option<&Group>, host_uid: Option<u32>) -> Vec<Layer> {
+    vec![
+        explain::layer(Step::Sanitize, 0, plan),
+        explain::cgroup_layer(group.map(Group::words)),
+        explain::ids_layer(plan, host_uid),
+    ]
+}
+
+/// To exec: every frame until end of file.
 fn accompany(
     birth: &Birth,
     request: &Request<'_>,
     identity: Option<&as_root::Identity>,
     mut group: Option<&mut Group>,
     hold: &mut Option<Hold>,
+    mut layers: Vec<Layer>,
 ) -> Result<Confirmed, Refusal> {
     let plan = request.plan;
     let copies = !plan.copies.roots.is_empty();
-    write_maps(birth.born.pid(), plan, identity)
-        .and_then(|()| match copies {
-            true => go(birth),
-            false => go_for_good(birth, request, hold),
-        })
-        .map_err(|refusal| last_words(birth, plan).unwrap_or(refusal))?;
-    let mut layers = vec![
-        explain::layer(Step::Sanitize, 0, plan),
-        explain::cgroup_layer(group.as_ref().map(|group| group.words())),
-        explain::ids_layer(plan, identity.map(as_root::Identity::uid)),
-    ];
     let mut progress = Progress::new(plan);
     let mut held = None;
     loop {
@@ -268,6 +286,8 @@ fn accompany(
         }
         let message = buffer.get(..bytes).unwrap_or_default();
         for frame in message.chunks(FRAME_BYTES) {
+            let failed = matches!(Frame::decode(frame), Some(Frame::Failed { .. }));
+            birth.failed.set(failed);
             layers.push(progress.hear(frame)?);
             match (Frame::decode(frame), group.as_deref_mut()) {
                 (Some(Frame::Done { step, .. }), _) if step == Step::Caps && copies => {

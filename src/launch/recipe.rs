@@ -4,6 +4,7 @@
 //! It adds nothing to the plan, and holds no descriptor of one run. It can be written
 //! down for another process of ours, which trusts who wrote it.
 
+use super::renewed;
 use crate::plan::{Attributes, CpuBy, MemoryBy, Op, Plan, ProcessesBy, Rlimit};
 use crate::policy::Network;
 use crate::policy::units::nanoseconds;
@@ -27,12 +28,15 @@ pub(crate) struct Recipe {
     pub(crate) root: TmpfsOptions,
     /// The new root, operation by operation.
     pub(crate) ops: Vec<ImageOp>,
-    /// Bring `lo` up.
-    pub(crate) loopback: bool,
+    /// Positions of those that each run makes for itself where the others stand already
+    /// ([`super::renewed`]).
+    pub(crate) renewed: Vec<usize>,
+    /// Positions of those of them that do not stand at all.
+    pub(crate) absent: Vec<usize>,
+    /// Which network.
+    pub(crate) network: Network,
     /// Host name inside.
     pub(crate) hostname: Vec<u8>,
-    /// Descriptors that survive exec, by their number inside.
-    pub(crate) keep: Vec<RawFd>,
     /// Working directory inside.
     pub(crate) cwd: CString,
     /// Resource limits.
@@ -191,9 +195,10 @@ impl Recipe {
             ids: (plan.ids.uid, plan.ids.gid),
             root: tmpfs_options(plan.mounts.root_bytes, plan.mounts.root_inodes, 0o755),
             ops: ops.collect::<Result<_, _>>()?,
-            loopback: plan.network == Network::Loopback,
+            renewed: renewed::positions(&plan.mounts.ops),
+            absent: renewed::absent(&plan.mounts.ops),
+            network: plan.network,
             hostname: plan.hostname.clone().into_bytes(),
-            keep: plan.descriptors.clone(),
             cwd: c_string(&plan.cwd)?,
             rlimits: plan.limits.rlimits.clone(),
             attributes: plan.attributes,

@@ -27,6 +27,7 @@ pub use error::Error;
 pub(crate) use rates::processors;
 pub use rates::{CPU_PERIOD_US, Disk, IoRates};
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -306,7 +307,7 @@ impl Default for Process {
 }
 
 /// `[network] mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Network {
     /// A network namespace with nothing up; only AF_UNIX sockets.
     #[default]

@@ -28,7 +28,7 @@ use crate::plan::{Plan, Refusal};
 use crate::policy::units::nanoseconds;
 use crate::report::{FileOutcome, KilledBy, Report};
 use crate::sys::sigpipe::Quiet;
-use crate::sys::{Errno, clone, process, socket};
+use crate::sys::{Errno, process, socket};
 use crate::wire::Frame;
 use account::Streams;
 use facts::Facts;
@@ -258,7 +258,7 @@ impl Child {
     /// Ends the sandbox, and notes who wanted it.
     pub(crate) fn end(&mut self, by: KilledBy) -> Result<(), Errno> {
         if !self.reaped {
-            clone::kill_child(self.launched.pid, &self.launched.pidfd)?;
+            self.launched.init.kill()?;
         }
         self.facts.blame(by);
         Ok(())
@@ -267,7 +267,7 @@ impl Child {
     /// Reaps pid 1, which ends only after everything else inside has; then files are
     /// copied out.
     pub(crate) fn conclude(&mut self) -> Result<Report, Errno> {
-        let ended = clone::wait(self.launched.pid, true)?.ok_or(Errno::ECHILD)?;
+        let ended = self.launched.init.reap()?;
         self.reaped = true;
         let shown = self.terminal.as_ref().and_then(Terminal::output);
         let streams = Streams {
@@ -308,15 +308,14 @@ impl AsFd for Child {
     /// A pidfd of the sandbox's pid 1: readable when everything inside has ended
     /// (pidfd_open(2)), for event loops.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.launched.pidfd.as_fd()
+        self.launched.init.pidfd().as_fd()
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.reaped {
-            let _ = clone::kill_child(self.launched.pid, &self.launched.pidfd);
-            let _ = clone::wait(self.launched.pid, true);
+            self.launched.init.end();
         }
         if let Some(terminal) = self.terminal.take() {
             terminal.restore();

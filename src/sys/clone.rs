@@ -145,6 +145,41 @@ pub(crate) struct Ended {
     pub(crate) usage: libc::rusage,
 }
 
+impl Ended {
+    /// What somebody else waited for: user and system time in microseconds, largest
+    /// resident set in KiB, voluntary and forced switches.
+    pub(crate) fn told(pid: libc::pid_t, status: i32, used: [u64; 5]) -> Ended {
+        let number = |of: u64| libc::c_long::try_from(of).unwrap_or(libc::c_long::MAX);
+        let time = |us: u64| libc::timeval {
+            tv_sec: number(us / 1_000_000),
+            tv_usec: number(us % 1_000_000),
+        };
+        let [user, system, largest, voluntary, forced] = used;
+        // SAFETY: numbers and nothing else: zeroed is a valid rusage.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        usage.ru_utime = time(user);
+        usage.ru_stime = time(system);
+        usage.ru_maxrss = number(largest);
+        usage.ru_nvcsw = number(voluntary);
+        usage.ru_nivcsw = number(forced);
+        Ended { pid, status, usage }
+    }
+
+    /// The same numbers of what was waited for here.
+    pub(crate) fn used(&self) -> [u64; 5] {
+        let number = |of: libc::c_long| u64::try_from(of).unwrap_or(0);
+        let time = |of: libc::timeval| number(of.tv_sec) * 1_000_000 + number(of.tv_usec);
+        let usage = &self.usage;
+        [
+            time(usage.ru_utime),
+            time(usage.ru_stime),
+            number(usage.ru_maxrss),
+            number(usage.ru_nvcsw),
+            number(usage.ru_nivcsw),
+        ]
+    }
+}
+
 /// Waits for one child (`pid`) or any (`-1`), clone children included;
 /// `None` when nothing has ended and `block` is false. Child-safe.
 pub(crate) fn wait(pid: libc::pid_t, block: bool) -> Result<Option<Ended>> {
@@ -193,7 +228,7 @@ pub(crate) fn own_pidfd() -> Result<OwnedFd> {
 }
 
 /// `pidfd_send_signal(2)`. Child-safe.
-fn signal_pidfd(pidfd: &OwnedFd, signal: i32) -> Result<()> {
+pub(crate) fn signal_pidfd(pidfd: &OwnedFd, signal: i32) -> Result<()> {
     // SAFETY: no memory is passed.
     check(unsafe {
         libc::syscall(

@@ -37,27 +37,44 @@ pub(crate) fn open_read_write(dir: RawFd, path: &CStr) -> Result<RawFd> {
 /// mounted over one of its files, is not what is to be written (CVE-2019-19921,
 /// CVE-2025-52881). `self` is a link, and meant to be followed.
 pub(crate) fn open_proc(path: &CStr) -> Result<RawFd> {
-    let proc = open(
-        libc::AT_FDCWD,
-        c"/proc",
-        OFlag::O_PATH | OFlag::O_DIRECTORY,
-        0,
-        false,
-    )?;
-    let resolve = ResolveFlag::RESOLVE_BENEATH
-        | ResolveFlag::RESOLVE_NO_XDEV
-        | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    let file = is_procfs(proc).and_then(|is| match is {
-        true => resolved(proc, path, OFlag::O_WRONLY, 0, resolve),
-        false => Err(super::Errno::ENOENT),
-    });
+    let proc = procfs()?;
+    let file = open_in_proc(proc, path);
     close(proc);
     file
 }
 
+/// The procfs at `/proc`, as a place.
+pub(crate) fn procfs() -> Result<RawFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    let proc = open(libc::AT_FDCWD, c"/proc", flags, 0, false)?;
+    match is_procfs(proc) {
+        Ok(true) => Ok(proc),
+        other => {
+            close(proc);
+            Err(other.err().unwrap_or(super::Errno::ENOENT))
+        }
+    }
+}
+
+/// As [`open_proc`], in the procfs given.
+pub(crate) fn open_in_proc(proc: RawFd, path: &CStr) -> Result<RawFd> {
+    let resolve = ResolveFlag::RESOLVE_BENEATH
+        | ResolveFlag::RESOLVE_NO_XDEV
+        | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    resolved(proc, path, OFlag::O_WRONLY, 0, resolve)
+}
+
 /// Writes a file of `/proc` in one call, as id maps want it; see [`open_proc`].
 pub(crate) fn write_proc(path: &CStr, text: &[u8]) -> Result<()> {
-    let file = open_proc(path)?;
+    written(open_proc(path)?, text)
+}
+
+/// The same in the procfs given.
+pub(crate) fn write_in_proc(proc: RawFd, path: &CStr, text: &[u8]) -> Result<()> {
+    written(open_in_proc(proc, path)?, text)
+}
+
+fn written(file: RawFd, text: &[u8]) -> Result<()> {
     let written = write_all(file, text);
     close(file);
     written
@@ -75,6 +92,15 @@ fn is_procfs(fd: RawFd) -> Result<bool> {
 pub(crate) fn open_read(path: &CStr) -> Result<RawFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     uninterrupted(|| nix::fcntl::open(path, flags, Mode::empty())).map(IntoRawFd::into_raw_fd)
+}
+
+/// The same in the procfs given.
+pub(crate) fn open_read_in(proc: RawFd, path: &CStr) -> Result<RawFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    // SAFETY: the caller's descriptor stays open for the call.
+    let proc = unsafe { BorrowedFd::borrow_raw(proc) };
+    uninterrupted(|| nix::fcntl::openat(proc, path, flags, Mode::empty()))
+        .map(IntoRawFd::into_raw_fd)
 }
 
 fn open(dir: RawFd, path: &CStr, flags: OFlag, mode: u32, beneath: bool) -> Result<RawFd> {

@@ -85,6 +85,27 @@ pub(crate) fn set_ids(uid: u32, gid: u32) -> Result<()> {
     Ok(())
 }
 
+/// The supplementary groups of the calling process, in the kernel's order; libc's wrapper
+/// reads a file first.
+pub(crate) fn groups() -> Result<Vec<libc::gid_t>> {
+    loop {
+        // SAFETY: a size of zero stores nothing.
+        let count = check(unsafe { libc::getgroups(0, std::ptr::null_mut()) }.into())?;
+        let mut groups = vec![0; count as usize];
+        // SAFETY: there is room for as many as are said.
+        let stored = unsafe { libc::getgroups(count as libc::c_int, groups.as_mut_ptr()) };
+        match check(stored.into()) {
+            Ok(stored) => {
+                groups.truncate(stored as usize);
+                return Ok(groups);
+            }
+            // There were more by then.
+            Err(Errno::EINVAL) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
 /// Drops every supplementary group of the calling thread. Needs CAP_SETGID.
 pub(crate) fn drop_groups() -> Result<()> {
     // SAFETY: a count of zero reads no list.

@@ -98,6 +98,51 @@ pub(crate) fn receive_descriptor(socket: &OwnedFd) -> Result<Option<OwnedFd>> {
     }
 }
 
+/// Most descriptors in one message (SCM_MAX_FD of the kernel).
+pub(crate) const MOST_DESCRIPTORS: usize = 253;
+
+/// Sends one message with descriptors. Parent only.
+pub(crate) fn send_with(socket: &OwnedFd, bytes: &[u8], fds: &[RawFd]) -> Result<()> {
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+    let parts = [std::io::IoSlice::new(bytes)];
+    let rights = [ControlMessage::ScmRights(fds)];
+    let rights = if fds.is_empty() { &[][..] } else { &rights };
+    let flags = MsgFlags::MSG_NOSIGNAL;
+    uninterrupted(|| sendmsg::<()>(socket.as_raw_fd(), &parts, rights, flags, None)).map(drop)
+}
+
+/// Receives one message with its descriptors, close-on-exec and numbered 3 or higher, into
+/// `buffer`: how long it is, 0 at the end. One that has no room is EMSGSIZE. Parent only.
+pub(crate) fn receive_with(socket: &OwnedFd, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>)> {
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+    let mut parts = [std::io::IoSliceMut::new(buffer)];
+    let mut space = nix::cmsg_space!([RawFd; MOST_DESCRIPTORS]);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = loop {
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
+            Err(Errno::EINTR) => {}
+            other => break other?,
+        }
+    };
+    let mut fds = Vec::new();
+    for rights in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(received) = rights {
+            fds.extend(received.into_iter().map(fd::own));
+        }
+    }
+    if message
+        .flags
+        .intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC)
+    {
+        return Err(Errno::EMSGSIZE);
+    }
+    let fds = fds
+        .into_iter()
+        .map(fd::above_stdio)
+        .collect::<Result<_>>()?;
+    Ok((message.bytes, fds))
+}
+
 /// Binds a datagram socket to an abstract name; `None` when it is taken. The
 /// name is free again when the last copy of the socket is closed. Parent only.
 pub(crate) fn claim_abstract_name(name: &[u8]) -> Result<Option<OwnedFd>> {

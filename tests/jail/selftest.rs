@@ -83,3 +83,16 @@ fn selftest_every_check_is_asked() {
         assert!(asked, "nothing asks `{name}`");
     }
 }
+
+/// What this whole target is about: `tests/jail_warm.rs` would show nothing if its runs were
+/// launched as those of `tests/jail.rs` are.
+#[test]
+fn a_worker_launches_where_it_should() {
+    let mut command = support::sandbox();
+    command.args(["--verbose", "--", "/bin/true"]);
+    let output = support::run(&mut command);
+    assert_eq!(support::code(&output), 0, "{}", support::complaint(&output));
+    let record = String::from_utf8(output.stderr).unwrap();
+    let warm = record.contains("a root that stood");
+    assert_eq!(warm, support::by_worker(), "{record}");
+}

@@ -39,8 +39,20 @@ pub fn uid() -> u32 {
 }
 
 /// The binary, as an ordinary user, in `/`, with nothing on standard input.
+///
+/// The tests of `tests/jail.rs` are run once more as `tests/jail_warm.rs`, where every run is
+/// launched by a worker.
 pub fn sandbox() -> Command {
-    ordinary(binary())
+    let mut command = ordinary(binary());
+    if by_worker() {
+        command.arg("--by-worker");
+    }
+    command
+}
+
+/// Does a worker launch every run of this test target?
+pub fn by_worker() -> bool {
+    env!("CARGO_CRATE_NAME") == "jail_warm"
 }
 
 /// A shell script run by the same user; `"$SANDBOX"` is the binary.

@@ -54,6 +54,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "host",
             "plan",
             "launch",
+            "pool",
             "prepared",
             "supervise",
             "sys",
@@ -68,6 +69,14 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
             "Command", "Error", "Sandbox", "host", "plan", "policy", "sys",
         ],
     ),
+    // Many runs of that, by workers; and what a worker is.
+    (
+        "pool",
+        &[
+            "Command", "Error", "Prepared", "launch", "prepared", "worker",
+        ],
+    ),
+    ("worker", &["launch", "policy", "step", "sys", "wire"]),
     // Two runs in one poll loop; each is an ordinary command.
     (
         "pair",

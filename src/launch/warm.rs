@@ -1,0 +1,265 @@
+//! The launch by a worker: a small process that holds what many runs of a plan can share,
+//! and starts each in namespaces of its own.
+//!
+//! It differs from the cold one in who makes the process, and in nothing that the program
+//! could tell: the same steps are confirmed in the same order by the same frames.
+
+use super::explain;
+use super::group::Group;
+use super::hold::Hold;
+use super::image::Clocks;
+use super::init::Init;
+use super::order::Order;
+use super::recipe::{self, Recipe};
+use super::{Birth, Launched, Request, accompany, clone, make_ruleset, renewed};
+use crate::plan::{Outside, Plan, Refusal};
+use crate::policy::Network;
+use crate::report::Layer;
+use crate::step::Step;
+use crate::sys::clone::own_pidfd;
+use crate::sys::{Errno, process, socket};
+use crate::wire::{FRAME_BYTES, Frame};
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{self as std_process, Stdio};
+use std::sync::Arc;
+
+/// What makes the binary a worker, as its first argument.
+pub(crate) const WORD: &str = "pool-worker";
+
+/// What both must be built from.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Most bytes of an answer to the first message.
+const MOST_ANSWER: usize = 4096;
+
+/// The worker's answer when it is ready; anything else says why it is not.
+pub(crate) const READY: &[u8] = b"";
+
+/// A worker, as who started it knows it. Dropped, it ends, once its runs have.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// Orders go there. An empty place is a worker that was told to end.
+    socket: Option<OwnedFd>,
+    process: std_process::Child,
+}
+
+impl Worker {
+    /// Starts one for the plan: `helper` is the `sandbox` binary, or one that calls
+    /// [`crate::Pool::serve`] when [`WORD`] is its first argument.
+    pub(crate) fn start(helper: &Path, plan: &Plan) -> Result<Worker, Refusal> {
+        if let Some(why) = obstacle(plan) {
+            return Err(why);
+        }
+        let nul = |text: String| {
+            let text = crate::escape::tick(text);
+            Refusal::new(format!("a variable contains a NUL byte: {text}"))
+        };
+        let recipe = Recipe::new(plan, &[]).map_err(nul)?;
+        let written = write_down(&recipe).map_err(explain::parent("write down the plan"))?;
+        let (socket, its_end) = socket::pair().map_err(explain::parent("make a socket"))?;
+        let own = own_pidfd().map_err(explain::parent("open a pidfd of this process"))?;
+        let process = std_process::Command::new(helper)
+            .arg(WORD)
+            .stdin(Stdio::from(its_end))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // What a terminal sends to the caller is not for it.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| {
+                let (name, errno) = (crate::escape::tick(helper), error);
+                Refusal::new(format!("cannot execute {name}: {errno}"))
+                    .hint("a pool needs the `sandbox` binary for its workers")
+            })?;
+        let worker = Worker {
+            socket: Some(socket),
+            process,
+        };
+        let fds = [written.as_raw_fd(), own.as_raw_fd()];
+        let answer = worker.ask(VERSION.as_bytes(), &fds);
+        match answer.unwrap_or_default() {
+            Some(answer) if answer == READY => Ok(worker),
+            Some(why) => Err(Refusal::new(format!(
+                "a worker cannot prepare the sandbox: {}",
+                crate::escape::plain(&*String::from_utf8_lossy(&why))
+            ))),
+            None => Err(
+                Refusal::new("a worker ended before it was ready").hint(format!(
+                    "is {} the `sandbox` binary of this version?",
+                    crate::escape::tick(helper)
+                )),
+            ),
+        }
+    }
+
+    fn ask(&self, question: &[u8], fds: &[i32]) -> Result<Option<Vec<u8>>, Errno> {
+        let socket = self.socket.as_ref().ok_or(Errno::EPIPE)?;
+        socket::send_with(socket, question, fds)?;
+        let mut answer = vec![0; MOST_ANSWER];
+        // One byte comes first: an empty answer is not the end.
+        let bytes = socket::receive(socket.as_raw_fd(), &mut answer, true)?;
+        answer.truncate(bytes);
+        Ok((bytes > 0).then(|| answer.split_off(1)))
+    }
+
+    /// Is it there? What ended may be replaced.
+    pub(crate) fn is_alive(&self) -> bool {
+        let Some(socket) = &self.socket else {
+            return false;
+        };
+        let mut fds = [process::polled(socket.as_raw_fd(), libc::POLLIN)];
+        process::poll(&mut fds, Some(0)).is_ok() && fds.iter().all(|fd| fd.revents == 0)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // The end of its orders: it ends as soon as its runs have, and every run holds it.
+        self.socket = None;
+        let _ = self.process.wait();
+    }
+}
+
+/// Why no worker can be had for a plan, if none can.
+fn obstacle(plan: &Plan) -> Option<Refusal> {
+    let cannot = |why: String| Some(Refusal::new(format!("cannot be kept warm: {why}")));
+    if let Outside::Range { .. } = plan.ids.outside {
+        return cannot("started by root, each run has a host id of its own".into());
+    }
+    match plan.tty {
+        true => cannot("a terminal is each run's own".into()),
+        false => None,
+    }
+}
+
+fn write_down(recipe: &Recipe) -> Result<File, Errno> {
+    let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC;
+    let mut file = File::from(nix::sys::memfd::memfd_create(c"sandbox-plan", flags)?);
+    let text = serde_json::to_vec(recipe).map_err(|_| Errno::EINVAL)?;
+    let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+    file.write_all(&text).map_err(errno)?;
+    file.seek(SeekFrom::Start(0)).map_err(errno)?;
+    Ok(file)
+}
+
+/// A worker could not launch.
+pub(crate) enum Unlaunched {
+    /// It says itself that nothing was executed: the cold launch may do better, or says why
+    /// it does not.
+    Nothing,
+    /// Nothing is left. Tried again, what should be executed once might be twice.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Unlaunched {
+    fn from(refusal: Refusal) -> Unlaunched {
+        Unlaunched::Refused(refusal)
+    }
+}
+
+/// Launches by a worker.
+pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Launched, Unlaunched> {
+    let plan = request.plan;
+    let (status, child_status) = socket::pair().map_err(explain::parent("make a socket"))?;
+    let (control, child_control) = socket::pair().map_err(explain::parent("make a socket"))?;
+    let (told, its_told) = socket::pair().map_err(explain::parent("make a socket"))?;
+    let ruleset = make_ruleset(request)?;
+    let mut group = Group::make(request.home, plan)?;
+    let mut keep = request.keep.clone();
+    keep.sort_unstable();
+    keep.dedup();
+    let nul = |_| Refusal::new("an argument contains a NUL byte");
+    let mut hold = None;
+    if let (true, Some(signals)) = (plan.copies.roots.is_empty(), request.hold) {
+        hold = Some(Hold::begin(signals).map_err(explain::parent("hold signals (signalfd4)"))?);
+    }
+    let clocks = Clocks::now();
+    let order = Order {
+        clocks,
+        status: child_status.as_raw_fd(),
+        control: child_control.as_raw_fd(),
+        told: its_told.as_raw_fd(),
+        stdio: request.stdio,
+        ruleset: ruleset.as_ref().map(AsRawFd::as_raw_fd),
+        group: group.as_ref().map(|group| group.fd().as_raw_fd()),
+        cpu_stat: group.as_ref().map(Group::cpu_stat),
+        memory_current: group.as_ref().and_then(Group::current),
+        keep,
+        inside: plan.descriptors.clone(),
+        roots: recipe::c_strings(&plan.copies.roots).map_err(nul)?,
+        args: recipe::c_strings(&plan.program.args).map_err(nul)?,
+    };
+    let (bytes, fds) = order.encode();
+    let orders = worker.socket.as_ref().ok_or(Unlaunched::Nothing)?;
+    // Too long for a message, or nobody is there: then nobody has it.
+    socket::send_with(orders, &bytes, &fds).map_err(|_| Unlaunched::Nothing)?;
+    // Copies here would keep the child's ends open after it is gone.
+    drop((child_status, child_control, its_told, ruleset));
+    let birth = Birth {
+        born: born(worker, told)?,
+        control,
+        status,
+        failed: Cell::new(false),
+    };
+    let layers = super::first_layers(plan, group.as_ref(), None);
+    let confirmed = accompany(&birth, request, None, group.as_mut(), &mut hold, layers);
+    let mut confirmed = match (confirmed, birth.failed.get()) {
+        (Ok(confirmed), _) => confirmed,
+        (Err(_), true) => return Err(Unlaunched::Nothing),
+        (Err(refusal), false) => return Err(refusal.into()),
+    };
+    for layer in &mut confirmed.layers {
+        reword(layer, plan);
+    }
+    Ok(Launched {
+        init: birth.born.keep().ok_or_else(gone)?,
+        control: birth.control,
+        started_ns: confirmed.started_ns,
+        clock_behind_ns: clocks.behind_ns(),
+        layers: confirmed.layers,
+        master: None,
+        held: confirmed.held,
+        group,
+        host_id: None,
+    })
+}
+
+/// The worker's first word about a run.
+fn born(worker: &Arc<Worker>, told: OwnedFd) -> Result<clone::Born, Unlaunched> {
+    let mut buffer = [0; FRAME_BYTES];
+    let (bytes, mut fds) =
+        socket::receive_with(&told, &mut buffer).map_err(explain::parent("hear from a worker"))?;
+    let frame = buffer.get(..bytes).and_then(Frame::decode);
+    match (frame, fds.pop()) {
+        (Some(Frame::Born { pid }), Some(pidfd)) => {
+            let init = Init::of(Arc::clone(worker), told, pid, pidfd);
+            Ok(clone::Born::new(init))
+        }
+        (Some(Frame::Failed { .. }), None) => Err(Unlaunched::Nothing),
+        // What it did last nobody knows.
+        _ => Err(gone().into()),
+    }
+}
+
+fn gone() -> Refusal {
+    Refusal::new("a worker is gone")
+}
+
+/// What is said otherwise of a run on a root that stands.
+fn reword(layer: &mut Layer, plan: &Plan) {
+    if layer.step == Step::Mounts.name() {
+        let all = plan.mounts.ops.len();
+        let own = renewed::positions(&plan.mounts.ops).len();
+        layer.detail = format!("a root that stood, {own} of its {all} operations anew");
+    } else if layer.step == Step::Root.name() {
+        layer.detail = String::from("the root that stood, read-only");
+    } else if layer.step == Step::Net.name() && plan.network == Network::None {
+        layer.detail =
+            String::from("a namespace that no other run has now, nothing up, found empty");
+    }
+}

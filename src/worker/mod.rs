@@ -1,0 +1,127 @@
+//! A worker: a process of its own that keeps a root standing and network namespaces ready,
+//! and starts a run in namespaces of its own for every order.
+//!
+//! It is small, so that a copy of it costs little; it runs nothing but our own code, and
+//! what untrusted code has run in it uses again in one way only: an empty network namespace
+//! ([`networks`]).
+
+mod networks;
+mod runs;
+mod standing;
+
+use crate::launch::recipe::Recipe;
+use crate::launch::warm::{READY, VERSION};
+use crate::sys::{Errno, fd, process, socket};
+use networks::Networks;
+use runs::Runs;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Most bytes of one order: the socket takes no longer message.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// What a worker has for all of its runs.
+struct Held {
+    recipe: Recipe,
+    /// The host's `/proc`, of which nothing is visible any more.
+    proc: OwnedFd,
+    /// A pidfd of the process that gives the orders.
+    caller: OwnedFd,
+    /// Who the worker, and so every program, is on the host.
+    ids: (u32, u32),
+}
+
+/// The whole life of a worker; standard input is the socket that orders come from. The exit
+/// code is for nobody.
+pub(crate) fn serve() -> u8 {
+    let orders = fd::own(libc::STDIN_FILENO);
+    // What ends the caller is not for the worker: it ends when nobody gives orders.
+    let masked = process::set_signal_mask(u64::MAX)
+        // What the caller ignores is not for the runs.
+        .and_then(|_| process::default_signal_actions());
+    let held = match masked.map_err(|errno| say("block signals", errno)) {
+        Ok(()) => prepare(&orders),
+        Err(why) => Err(why),
+    };
+    let (ready, why) = match &held {
+        Ok(_) => (true, READY.to_vec()),
+        Err(why) => (false, why.clone().into_bytes()),
+    };
+    // One byte first: an empty answer is not the end.
+    let answer = [b"\n".as_slice(), &why].concat();
+    match held {
+        Ok(held) if ready && socket::send(orders.as_raw_fd(), &answer).is_ok() => {
+            match obey(&orders, &held) {
+                Ok(()) => 0,
+                Err(_) => 1,
+            }
+        }
+        _ => {
+            let _ = socket::send(orders.as_raw_fd(), &answer);
+            1
+        }
+    }
+}
+
+fn say(what: &str, errno: Errno) -> String {
+    format!("cannot {what}: {}", errno.desc())
+}
+
+/// Takes the first message, and sets up what it says.
+fn prepare(orders: &OwnedFd) -> Result<Held, String> {
+    let mut buffer = [0; 64];
+    let received = socket::receive_with(orders, &mut buffer);
+    let (bytes, fds) = received.map_err(|errno| say("receive the plan", errno))?;
+    if buffer.get(..bytes) != Some(VERSION.as_bytes()) {
+        return Err(format!("it is of version {VERSION}, and the caller is not"));
+    }
+    let Ok([written, caller]) = <[OwnedFd; 2]>::try_from(fds) else {
+        return Err(String::from("the plan did not come"));
+    };
+    let mut text = Vec::new();
+    let read = File::from(written).read_to_end(&mut text);
+    let recipe = read.map_err(|error| error.to_string()).and_then(|_| {
+        serde_json::from_slice(&text).map_err(|error| format!("the plan cannot be read: {error}"))
+    })?;
+    let proc = fd::procfs().map(fd::own);
+    let mut held = Held {
+        recipe,
+        proc: proc.map_err(|errno| say("open /proc", errno))?,
+        caller,
+        ids: (
+            nix::unistd::geteuid().as_raw(),
+            nix::unistd::getegid().as_raw(),
+        ),
+    };
+    standing::enter(&mut held)?;
+    Ok(held)
+}
+
+/// Starts runs and buries them until there are no orders any more, and no runs.
+fn obey(orders: &OwnedFd, held: &Held) -> Result<(), Errno> {
+    let mut runs = Runs::default();
+    let mut networks = Networks::new(held)?;
+    let mut buffer = vec![0; MOST_BYTES];
+    let mut fds = Vec::new();
+    let mut open = true;
+    while open || !runs.is_empty() {
+        fds.clear();
+        fds.extend(open.then(|| process::polled(orders.as_raw_fd(), libc::POLLIN)));
+        fds.extend(runs.wanted());
+        process::poll(&mut fds, None)?;
+        // Those first: what they leave the next may use.
+        runs.bury(&mut networks);
+        let asked = |polled: &libc::pollfd| polled.fd == orders.as_raw_fd() && polled.revents != 0;
+        if fds.iter().any(asked) {
+            match socket::receive_with(orders, &mut buffer)? {
+                (0, _) => open = false,
+                (bytes, came) => {
+                    let message = buffer.get(..bytes).unwrap_or_default();
+                    runs.start(held, &mut networks, message, came);
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! The root that stands for many runs: built once, by a process in namespaces of its own,
+//! whose user and mount namespace the worker then enters.
+//!
+//! After it the worker sees nothing of the host's files, and can open none.
+
+use super::{Held, say};
+use crate::launch::clone;
+use crate::launch::image::{Clocks, Descriptors, Image, Particulars};
+use crate::step::Step;
+use crate::sys::{Errno, fd, process, socket};
+use crate::wire::{FRAME_BYTES, Frame, MESSAGE_ROOM};
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Builds the root of the recipe, and makes it the worker's own.
+pub(super) fn enter(held: &mut Held) -> Result<(), String> {
+    let pair = || socket::pair().map_err(|errno| say("make a socket", errno));
+    let (status, its_status) = pair()?;
+    let (control, its_control) = pair()?;
+    // It has the ids of the host, so that nobody is root in what the worker owns: files of
+    // the kernel that belong to that root would be the program's, which is who the worker is.
+    let inside = std::mem::replace(&mut held.recipe.ids, held.ids);
+    let image = Image::prepare(
+        &held.recipe,
+        &Descriptors {
+            status: its_status.as_raw_fd(),
+            control: its_control.as_raw_fd(),
+            parent: held.caller.as_raw_fd(),
+            stdio: [its_status.as_raw_fd(); 3],
+            keep: Vec::new(),
+            ruleset: None,
+            cpu_stat: None,
+            memory_current: None,
+            others: Vec::new(),
+        },
+        Particulars {
+            args: Vec::new(),
+            keep: Vec::new(),
+            roots: Vec::new(),
+            terminal: None,
+            standing: None,
+            clocks: Clocks::now(),
+        },
+    );
+    let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID;
+    let builder = clone::builder(&image, flags).map_err(|errno| say("make a process", errno))?;
+    drop((its_status, its_control));
+    map(builder.pid(), held).map_err(|errno| say("map its ids", errno))?;
+    socket::send(control.as_raw_fd(), &Frame::Go.encode())
+        .map_err(|errno| say("speak to it", errno))?;
+    confirmed(&status)?;
+    let both = libc::CLONE_NEWUSER | libc::CLONE_NEWNS;
+    let pidfd = builder.keep().ok_or("the process is gone")?;
+    process::enter_namespace(pidfd.pidfd().as_raw_fd(), both)
+        .map_err(|errno| say("enter the root", errno))?;
+    pidfd.end();
+    fd::change_directory(c"/").map_err(|errno| say("enter the root", errno))?;
+    held.recipe.ids = inside;
+    Ok(())
+}
+
+/// Its own ids, and none else.
+fn map(pid: libc::pid_t, held: &Held) -> Result<(), Errno> {
+    let (uid, gid) = held.ids;
+    let write = |name: &str, text: String| {
+        let path = CString::new(format!("{pid}/{name}")).map_err(|_| Errno::EINVAL)?;
+        fd::write_in_proc(held.proc.as_raw_fd(), &path, text.as_bytes())
+    };
+    write("setgroups", String::from("deny"))?;
+    write("gid_map", format!("{gid} {gid} 1\n"))?;
+    write("uid_map", format!("{uid} {uid} 1\n"))
+}
+
+/// Waits for the one message that says that the root stands.
+fn confirmed(status: &OwnedFd) -> Result<(), String> {
+    let mut buffer = [0; MESSAGE_ROOM];
+    let bytes = socket::receive(status.as_raw_fd(), &mut buffer, true)
+        .map_err(|errno| say("hear of the root", errno))?;
+    let mut frames = buffer.get(..bytes).unwrap_or_default().chunks(FRAME_BYTES);
+    let mut next = || frames.next().and_then(Frame::decode);
+    match (next(), next()) {
+        (
+            Some(Frame::Done {
+                step: Step::Mounts, ..
+            }),
+            Some(Frame::Done {
+                step: Step::Root, ..
+            }),
+        ) => Ok(()),
+        (Some(Frame::Failed { step, item, errno }), _) => {
+            let (name, errno) = (step.name(), Errno::from_raw(errno));
+            Err(format!("step {name}, item {item}: {}", errno.desc()))
+        }
+        _ => Err(String::from("the root was not built")),
+    }
+}
