@@ -4,13 +4,12 @@
 
 use super::context::{Context, Unresolved};
 use super::error::{Error, Source, quote};
-use super::table::{Key, Value, entries};
+use super::table::{Key, Shape, Table, Value, entries};
 use super::values::{default_inodes, tmpfs_bytes, tmpfs_inodes};
 use super::{Access, Content, FileRule, InsidePath};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use toml::de::{DeTable, DeValue};
 
 /// What may be written as `access`, and as a rule of one word.
 const WORDS: [&str; 8] = [
@@ -46,7 +45,7 @@ pub(super) const DEFAULT_SHM: u64 = 64 << 20;
 pub(super) fn read(
     source: &Source,
     context: &Context,
-    table: &DeTable,
+    table: &Table,
 ) -> Result<BTreeMap<InsidePath, FileRule>, Error> {
     let mut rules = BTreeMap::new();
     let mut places: BTreeMap<InsidePath, Key> = BTreeMap::new();
@@ -114,9 +113,9 @@ fn rule(
     value: &Value,
 ) -> Result<Option<FileRule>, Error> {
     let mut fields = Fields::default();
-    match value.get_ref() {
-        DeValue::String(word) => fields.access = Some((word, value.span())),
-        DeValue::Table(table) => fields.read(source, table)?,
+    match &value.shape {
+        Shape::String(word) => fields.access = Some((word, value.at.clone())),
+        Shape::Table(table) => fields.read(source, table)?,
         _ => {
             let wanted = "an access such as \"read\", or a table";
             return Err(source.mistyped(key, value, wanted));
@@ -146,10 +145,10 @@ struct Fields<'t> {
 }
 
 impl<'t> Fields<'t> {
-    fn read(&mut self, source: &Source, table: &'t DeTable<'t>) -> Result<(), Error> {
+    fn read(&mut self, source: &Source, table: &'t Table<'t>) -> Result<(), Error> {
         for (key, value) in entries(table) {
-            let at = value.span();
-            let wrong = |why: String| source.error(value.span(), why);
+            let at = value.at.clone();
+            let wrong = |why: String| source.error(value.at.clone(), why);
             let string = || source.string(&key, value);
             match key.name {
                 "from" => self.from = Some((string()?, at)),

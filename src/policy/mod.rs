@@ -17,6 +17,7 @@ pub mod units;
 mod overrides;
 mod write;
 mod builtin;
+mod shipped;
 pub mod syscalls;
 mod suggest;
 mod error;
