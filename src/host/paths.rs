@@ -45,7 +45,7 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> PathFacts {
         inside.insert(at.into());
         match &rule.content {
             Content::Host(source) => {
-                let Some(found) = prober.look(source) else {
+                let Some(found) = prober.find(source) else {
                     continue;
                 };
                 let real = found.real.clone();
@@ -68,9 +68,7 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> PathFacts {
             }
             Content::Symlink(text) => links.push((at.to_path_buf(), text.clone())),
             // What it hides may have a second name.
-            Content::Nothing => {
-                prober.look(at);
-            }
+            Content::Nothing => prober.look(at),
             Content::Dev { .. } => {
                 for name in DEVICES {
                     prober.look(&Path::new("/dev").join(name));
@@ -82,12 +80,12 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> PathFacts {
     if let Some(program) = program {
         let path = cwd.join(program);
         inside.insert(lexical(&path).into());
-        if let Some(found) = prober.look(&path) {
+        if let Some(found) = prober.find(&path) {
             inside.insert(found.real.clone().into());
         }
     }
     if let Ok(exe) = std::env::current_exe()
-        && trees.iter().any(|(_, real)| exe.starts_with(real))
+        && trees.iter().any(|(_, real)| within(&exe, real))
     {
         prober.look(&exe);
     }
@@ -198,14 +196,21 @@ impl Prober {
         }
     }
 
-    fn look(&mut self, path: &Path) -> Option<&Found> {
-        if !self.facts.contains_key(path.as_os_str()) {
-            let mut fact = self.probe(path);
-            if let PathFact::Found(found) = &mut fact {
-                found.kernel_fs = self.kernel_fs(&found.real);
-            }
-            self.facts.insert(path.as_os_str().to_os_string(), fact);
+    /// Looks at a path, once.
+    fn look(&mut self, path: &Path) {
+        if self.facts.contains_key(path.as_os_str()) {
+            return;
         }
+        let mut fact = self.probe(path);
+        if let PathFact::Found(found) = &mut fact {
+            found.kernel_fs = self.kernel_fs(&found.real);
+        }
+        self.facts.insert(path.as_os_str().to_os_string(), fact);
+    }
+
+    /// Looks, and says what was found.
+    fn find(&mut self, path: &Path) -> Option<&Found> {
+        self.look(path);
         match self.facts.get(path.as_os_str()) {
             Some(PathFact::Found(found)) => Some(found),
             _ => None,

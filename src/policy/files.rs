@@ -47,8 +47,7 @@ pub(super) fn read(
     context: &Context,
     table: &Table,
 ) -> Result<BTreeMap<InsidePath, FileRule>, Error> {
-    let mut rules = BTreeMap::new();
-    let mut places: BTreeMap<InsidePath, Key> = BTreeMap::new();
+    let mut rules: BTreeMap<InsidePath, (Key, FileRule)> = BTreeMap::new();
     for (key, value) in entries(table) {
         let Some(rule) = rule(source, context, &key, value)? else {
             continue;
@@ -58,20 +57,20 @@ pub(super) fn read(
             Err(Unresolved::Unset(_)) if rule.optional => continue,
             Err(why) => return Err(unresolved(source, key.at, why)),
         };
-        if let Some(first) = places.get(&path) {
+        if let Some((first, known)) = rules.get(&path) {
             // `~/.cargo` and `$CARGO_HOME` are often the same directory; as long
             // as both say the same, nothing is lost.
-            let agree = rules.get(&path).is_some_and(|known| same(known, &rule));
+            let agree = same(known, &rule);
             let literal = |key: &Key| key.name.starts_with('/');
             if !agree || (literal(first) && literal(&key)) {
                 return Err(twice(source, &path, first, &key));
             }
             continue;
         }
-        places.insert(path.clone(), key);
-        rules.insert(path, rule);
+        rules.insert(path, (key, rule));
     }
-    Ok(rules)
+    let rules = rules.into_iter().map(|(path, (_, rule))| (path, rule));
+    Ok(rules.collect())
 }
 
 fn unresolved(source: &Source, at: Range<usize>, why: Unresolved) -> Error {

@@ -29,7 +29,7 @@ pub(crate) use rates::processors;
 pub use rates::{CPU_PERIOD_US, Disk, IoRates};
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ impl Policy {
         let around = path
             .ancestors()
             .skip(1)
-            .filter_map(|above| Some((above, self.files.get(&InsidePath(above.into()))?)))
+            .filter_map(|above| Some((above, self.files.get(above.as_os_str())?)))
             .find(|(_, rule)| rule.content != Content::Nothing);
         match around {
             Some((above, rule)) => match (&rule.content, path.strip_prefix(above)) {
@@ -146,6 +146,13 @@ impl InsidePath {
     /// The path, always absolute.
     pub fn as_path(&self) -> &Path {
         Path::new(&self.0)
+    }
+}
+
+/// Equal and ordered as its bytes are.
+impl std::borrow::Borrow<OsStr> for InsidePath {
+    fn borrow(&self) -> &OsStr {
+        &self.0
     }
 }
 

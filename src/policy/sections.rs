@@ -75,8 +75,8 @@ impl Draft {
             }
             let table = source.table(&key, value)?;
             if key.name == "files" {
-                let rules = super::files::read(source, context, table)?;
-                self.policy.files.extend(rules);
+                let mut rules = super::files::read(source, context, table)?;
+                self.policy.files.append(&mut rules);
                 continue;
             }
             for (inner, value) in entries(table) {
