@@ -28,6 +28,10 @@ pub fn quote(text: impl AsRef<OsStr>) -> String {
 /// Control characters, and Unicode's format characters: zero width, line and
 /// paragraph separators, bidirectional controls, interlinear marks, tags.
 pub fn deceptive(c: char) -> bool {
+    // All that is ASCII but its control characters, and most of what is asked about.
+    if matches!(c, ' '..='~') {
+        return false;
+    }
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

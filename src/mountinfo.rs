@@ -1,17 +1,18 @@
 //! Reads the lines of `/proc/self/mountinfo` (proc_pid_mountinfo(5)): who asks decides
 //! what follows from them. It opens no file.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One mount.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     /// Which directory of the file system is shown.
-    pub(crate) root: PathBuf,
+    pub(crate) root: Cow<'a, Path>,
     /// Where it is shown.
-    pub(crate) at: PathBuf,
+    pub(crate) at: Cow<'a, Path>,
     /// File system type.
     pub(crate) kind: &'a [u8],
 }
@@ -29,9 +30,9 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
 }
 
 /// Space, tab, newline and backslash stand as `\ooo` in mountinfo.
-fn unescape(field: &[u8]) -> PathBuf {
+fn unescape(field: &[u8]) -> Cow<'_, Path> {
     if !field.contains(&b'\\') {
-        return PathBuf::from(OsStr::from_bytes(field));
+        return Cow::Borrowed(Path::new(OsStr::from_bytes(field)));
     }
     let mut plain = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -54,7 +55,7 @@ fn unescape(field: &[u8]) -> PathBuf {
             }
         }
     }
-    PathBuf::from(OsString::from_vec(plain))
+    Cow::Owned(PathBuf::from(OsString::from_vec(plain)))
 }
 
 #[cfg(test)]
@@ -67,7 +68,7 @@ mod tests {
             let line = format!("36 35 0:5 {field} {field} rw - proc proc rw\n");
             let line = lines(line.as_bytes()).next().unwrap();
             assert_eq!(line.root, line.at);
-            line.at
+            line.at.into_owned()
         };
         for (field, path) in [
             ("/\\134", "/\\"),
@@ -89,8 +90,8 @@ mod tests {
         assert_eq!(
             found,
             [Line {
-                root: PathBuf::from("/a b"),
-                at: PathBuf::from("/c"),
+                root: Path::new("/a b").into(),
+                at: Path::new("/c").into(),
                 kind: b"cgroup2",
             }]
         );

@@ -5,7 +5,7 @@
 use super::Controllers;
 use super::failure::Failure;
 use crate::escape::tick;
-use crate::sys::{Errno, Result, process};
+use crate::sys::{Errno, Result, beneath, process};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
@@ -93,18 +93,14 @@ impl Group {
         retry(|| nix::unistd::unlinkat(&self.directory, name, flag))
     }
 
-    /// Names of the groups below.
-    pub(super) fn children(&self) -> Result<Vec<String>> {
+    /// Names of its files and of the groups below; not those that are no UTF-8.
+    pub(super) fn names_below(&self) -> Result<Vec<String>> {
         // Of its own: the place in the list belongs to the open file.
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
-        let list = nix::dir::Dir::from_fd(self.open_file(Path::new("."), flags)?)?;
+        let mut entries = beneath::Entries::of(self.open_file(Path::new("."), flags)?);
         let mut names = Vec::new();
-        for entry in list {
-            let entry = entry?;
-            let name = entry.file_name().to_str().unwrap_or_default();
-            if entry.file_type() == Some(nix::dir::Type::Directory) && !name.starts_with('.') {
-                names.push(name.to_owned());
-            }
+        while let Some(name) = entries.next()? {
+            names.extend(name.into_string());
         }
         Ok(names)
     }

@@ -1,11 +1,14 @@
 //! Which group this process is in, and where its directory is: `/proc/self/cgroup` read
 //! against the table of mounts. It changes nothing.
 
+use super::Controllers;
 use super::failure::Failure;
 use super::group::Group;
 use crate::escape::tick;
 use crate::mountinfo;
+use crate::sys::whole;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -18,13 +21,17 @@ pub(super) struct Place {
     pub(super) below: PathBuf,
     /// Is the top the whole tree as this process may see it?
     pub(super) is_root: bool,
+    /// Controllers that a hierarchy of cgroup v1 has, so that v2 has not.
+    pub(super) taken_by_v1: Controllers,
 }
 
 impl Place {
     /// Looks.
     pub(super) fn find() -> Result<Place, Failure> {
-        let own = own_path()?;
-        let table = std::fs::read("/proc/self/mountinfo").map_err(|error| {
+        let groups = groups()?;
+        let own = own_in(&groups)?;
+        let table = whole::read(c"/proc/self/mountinfo").map_err(|errno| {
+            let error = io::Error::from(errno);
             Failure::new(format!("cannot read `/proc/self/mountinfo`: {error}"))
         })?;
         let mounts = mounts(&table);
@@ -39,6 +46,7 @@ impl Place {
                     top: Group::open(&at)?,
                     below,
                     is_root: root == Path::new("/"),
+                    taken_by_v1: parse_taken(&groups),
                 })
             });
             match place {
@@ -72,9 +80,18 @@ impl Place {
 
 /// The path of our own group, as `/proc/self/cgroup` says it now.
 pub(super) fn own_path() -> Result<PathBuf, Failure> {
-    let text = std::fs::read("/proc/self/cgroup")
-        .map_err(|error| Failure::new(format!("cannot read `/proc/self/cgroup`: {error}")))?;
-    parse_own(&text).ok_or_else(|| {
+    own_in(&groups()?)
+}
+
+fn groups() -> Result<Vec<u8>, Failure> {
+    whole::read(c"/proc/self/cgroup").map_err(|errno| {
+        let error = io::Error::from(errno);
+        Failure::new(format!("cannot read `/proc/self/cgroup`: {error}"))
+    })
+}
+
+fn own_in(groups: &[u8]) -> Result<PathBuf, Failure> {
+    parse_own(groups).ok_or_else(|| {
         Failure::new("`/proc/self/cgroup` has no line for cgroup v2: the kernel has none")
     })
 }
@@ -89,13 +106,12 @@ fn parse_own(text: &[u8]) -> Option<PathBuf> {
 }
 
 /// Controllers that a hierarchy of cgroup v1 has, so that v2 has not.
-pub(super) fn taken_by_v1() -> super::Controllers {
-    let text = std::fs::read("/proc/self/cgroup").unwrap_or_default();
-    parse_taken(&text)
+pub(super) fn taken_by_v1() -> Controllers {
+    parse_taken(&groups().unwrap_or_default())
 }
 
 /// From lines such as `4:memory:/` or `3:cpu,cpuacct:/`.
-fn parse_taken(text: &[u8]) -> super::Controllers {
+fn parse_taken(text: &[u8]) -> Controllers {
     let names = text.split(|byte| *byte == b'\n').filter_map(|line| {
         let mut fields = line.split(|byte| *byte == b':');
         let (number, names) = (fields.next()?, fields.next()?);
@@ -103,14 +119,14 @@ fn parse_taken(text: &[u8]) -> super::Controllers {
     });
     let names = names.collect::<Vec<_>>().join(" ");
     // The older name of the controller.
-    super::Controllers::parse(&names.replace("blkio", "io"))
+    Controllers::parse(&names.replace("blkio", "io"))
 }
 
 /// Where cgroup v2 is mounted, and which group each mount shows.
 fn mounts(table: &[u8]) -> Vec<(PathBuf, PathBuf)> {
     mountinfo::lines(table)
         .filter(|line| line.kind == b"cgroup2")
-        .map(|line| (line.at, line.root))
+        .map(|line| (line.at.into_owned(), line.root.into_owned()))
         .collect()
 }
 
@@ -143,7 +159,6 @@ fn below(own: &Path, root: &Path) -> Result<PathBuf, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Controllers;
     use super::*;
     use proptest::prelude::*;
 

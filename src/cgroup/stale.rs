@@ -45,7 +45,7 @@ pub(super) fn lock(group: &Group) -> Result<Option<Flock<std::os::fd::OwnedFd>>>
 /// Ends and removes every leaf whose maker is gone; how many. What cannot be removed
 /// is left for the next time.
 pub(super) fn collect(home: &Group) -> usize {
-    let names = home.children().unwrap_or_default();
+    let names = home.names_below().unwrap_or_default();
     let removed = |name: &String| is_leaf(name) && remove(home, name).is_ok_and(|done| done);
     names.iter().filter(|name| removed(name)).count()
 }

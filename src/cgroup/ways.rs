@@ -8,7 +8,7 @@ use super::controllers::Controllers;
 use super::failure::{Attempt, Failure, Unavailable};
 use super::group::Group;
 use super::home::{Home, Moving, Origin, Search, Wanted};
-use super::own::{self, Place};
+use super::own::Place;
 use super::systemd;
 use crate::escape::tick;
 use crate::sys::fd;
@@ -188,11 +188,11 @@ fn nowhere(place: &Place, missing: Controllers) -> Failure {
         "all of cgroup v2 at {} is without: {missing}",
         place.top.tick()
     ));
-    match (missing & own::taken_by_v1()).is_empty() {
+    let elsewhere = missing & place.taken_by_v1;
+    match elsewhere.is_empty() {
         true => failure,
         false => failure.hint(format!(
-            "cgroup v1 has {} on this machine: boot with `systemd.unified_cgroup_hierarchy=1`, or without its v1 mounts",
-            missing & own::taken_by_v1()
+            "cgroup v1 has {elsewhere} on this machine: boot with `systemd.unified_cgroup_hierarchy=1`, or without its v1 mounts"
         )),
     }
 }
@@ -341,7 +341,14 @@ impl Drop for Aside<'_> {
 /// owns the files.
 fn unmanaged(place: &Place, below: &Path) -> Result<(), Failure> {
     for path in below.ancestors() {
-        let group = place.group(path)?;
+        let opened;
+        let group = match path.as_os_str().is_empty() {
+            true => &place.top,
+            false => {
+                opened = place.group(path)?;
+                &opened
+            }
+        };
         let managed = |why: &str| {
             Failure::new(format!("{} {why}", group.tick())).hint(
                 "have a part of the tree delegated: `systemd-run --user --scope -p Delegate=yes …`, or `Delegate=yes` in the unit",
@@ -355,7 +362,7 @@ fn unmanaged(place: &Place, below: &Path) -> Result<(), Failure> {
             .file_name()
             .is_some_and(|name| is_unit(&name.to_string_lossy()))
         {
-            return match is_delegated(&group) {
+            return match is_delegated(group) {
                 true => Ok(()),
                 false => Err(managed("is a unit of systemd, which has not delegated it")),
             };

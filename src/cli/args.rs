@@ -83,7 +83,7 @@ pub enum Action {
     PoolWorker,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(disable_help_flag = true)]
 pub struct Run {
     #[command(flatten)]
@@ -183,7 +183,7 @@ pub enum SchemaOf {
     Pair,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Words {
     /// The program and its arguments
     #[arg(
@@ -196,7 +196,7 @@ pub struct Words {
 }
 
 /// Everything that decides what is put in force.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Setup {
     #[command(flatten)]
     pub policy: PolicyOptions,
@@ -210,7 +210,7 @@ pub struct Setup {
     pub limits: Limits,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Policy")]
 pub struct PolicyOptions {
     /// A built-in policy or a file [default: strict]
@@ -221,7 +221,7 @@ pub struct PolicyOptions {
     pub weaken: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Files")]
 pub struct Files {
     /// Visible, to be read
@@ -244,7 +244,7 @@ pub struct Files {
     pub hide: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Process")]
 pub struct Process {
     /// A variable, with a value or with the caller's
@@ -279,7 +279,7 @@ pub struct Process {
     pub tty: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct Network {
     /// host needs --weaken host-network=REASON
@@ -287,7 +287,7 @@ pub struct Network {
     pub network: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
     /// Where control groups are made
@@ -328,7 +328,7 @@ pub struct Limits {
     pub cpu_weight: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Copies")]
 pub struct Copies {
     /// Copy a file or directory in before the program starts
@@ -351,7 +351,7 @@ pub struct Copies {
     pub copy_replace: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
     /// Write the record of the run as JSON
@@ -365,7 +365,7 @@ pub struct Output {
     pub verbose: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Format {
     /// In whose words: sandbox, go-judge, isolate, domjudge, dmoj
@@ -373,7 +373,7 @@ pub struct Format {
     pub report_format: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Help {
     /// Print this help

@@ -11,6 +11,7 @@ mod failure;
 mod pair;
 mod plan;
 mod policy;
+mod quick;
 mod record;
 mod run;
 mod settings;
@@ -49,9 +50,9 @@ fn act(words: &[OsString]) -> Result<u8, Failure> {
     {
         return pair::pair(rest);
     }
-    // What it does not take, it does not answer either: the whole parser has the words.
+    // What neither takes, neither answers: the whole parser has the words.
     if !words.get(1).is_some_and(usage::is_subcommand)
-        && let Ok(Plain { run }) = Plain::try_parse_from(words)
+        && let Some(run) = plain(words)
     {
         usage::refuse_misplaced_subcommand(words, &run.words.words)?;
         return run::run(&run);
@@ -80,6 +81,12 @@ fn act(words: &[OsString]) -> Result<u8, Failure> {
             run::run(&cli.run)
         }
     }
+}
+
+/// A run without the word `run`, as most are.
+fn plain(words: &[OsString]) -> Option<args::Run> {
+    let quick = words.get(1..).and_then(quick::run);
+    quick.or_else(|| Some(Plain::try_parse_from(words).ok()?.run))
 }
 
 /// Installed set-user-id, it would open files for its caller with the rights of the

@@ -2,7 +2,7 @@
 //!
 //! Files such as `/proc/sys/…` are read only to explain a failure, after it.
 
-use super::{Host, NamespaceRoot};
+use super::{Host, NamespaceRoot, PathFacts};
 use crate::policy::Policy;
 use crate::sys::{landlock, process, seccomp};
 use std::collections::BTreeMap;
@@ -84,7 +84,7 @@ impl Host {
                 .iter()
                 .filter_map(|resource| Some((*resource, process::limit(*resource).ok()?.1)))
                 .collect(),
-            paths: BTreeMap::new(),
+            paths: PathFacts::default(),
             disks: BTreeMap::new(),
         }
     }

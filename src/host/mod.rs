@@ -8,11 +8,13 @@ pub mod paths;
 pub(crate) mod disks;
 pub(crate) mod mountinfo;
 pub(crate) mod normal;
+mod path_facts;
 pub(crate) mod kernel;
 
 pub use disks::DiskFact;
 pub use kernel::resource;
 pub(crate) use mountinfo::mount_points;
+pub use path_facts::PathFacts;
 
 use crate::policy::{Content, Policy};
 
@@ -68,7 +70,7 @@ pub struct Host {
     /// Hard limits of the caller by resource number: nobody can ask for more.
     pub hard_limits: BTreeMap<u32, u64>,
     /// What stands at each host path the policy speaks of.
-    pub paths: BTreeMap<PathBuf, PathFact>,
+    pub paths: PathFacts,
     /// Which disk each path of `io-max` is on.
     #[serde(default)]
     pub disks: BTreeMap<PathBuf, DiskFact>,

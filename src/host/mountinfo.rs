@@ -3,7 +3,7 @@
 //! It does not say what lies on them, or what follows from it.
 
 use crate::mountinfo::lines;
-use std::fs;
+use crate::sys::whole;
 use std::path::PathBuf;
 
 /// A mount point, and the file system type where it shows the kernel.
@@ -38,7 +38,7 @@ const KERNEL_FS: [&str; 21] = [
 
 /// Every mount, from proc_pid_mountinfo(5).
 pub(super) fn mounts() -> Vec<Mount> {
-    fs::read("/proc/self/mountinfo")
+    whole::read(c"/proc/self/mountinfo")
         .map(|bytes| parse_mountinfo(&bytes))
         .unwrap_or_default()
 }
@@ -53,7 +53,7 @@ pub fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
     lines(bytes)
         .map(|line| {
             let special = KERNEL_FS.iter().find(|known| known.as_bytes() == line.kind);
-            (line.at, special.copied())
+            (line.at.into_owned(), special.copied())
         })
         .collect()
 }

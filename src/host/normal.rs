@@ -10,15 +10,18 @@ use std::path::Path;
 /// and normalised, so that their bytes can be compared, which is many times
 /// quicker than by component; of others it finds fewer.
 pub(crate) fn rest<'p>(path: &'p Path, tree: &Path) -> Option<&'p Path> {
-    let rest = path
-        .as_os_str()
-        .as_bytes()
-        .strip_prefix(tree.as_os_str().as_bytes())?;
-    let rest = match (rest, tree.as_os_str().as_bytes()) {
+    let (path, tree) = (path.as_os_str().as_bytes(), tree.as_os_str().as_bytes());
+    // Most pairs are told apart by the one byte that ends the tree's name.
+    let (head, rest) = path.split_at_checked(tree.len())?;
+    let rest = match (rest, tree) {
         ([], _) | (_, b"/") => rest,
         ([b'/', below @ ..], _) => below,
         _ => return None,
     };
+    // From behind: what lies in one directory differs at the end of its name.
+    if head.last() != tree.last() || head != tree {
+        return None;
+    }
     Some(Path::new(OsStr::from_bytes(rest)))
 }
 

@@ -5,7 +5,7 @@
 
 use super::mountinfo::{Mount, mounts};
 use super::normal::normal;
-use super::{Found, Kind, PathFact, git};
+use super::{Found, Kind, PathFact, PathFacts, git};
 use crate::policy::{Content, Policy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -29,7 +29,7 @@ pub const MAX_LINKS: usize = 40;
 /// tree that the other one binds; the policy files; the program (`program` as
 /// typed, when it contains a slash, relative to `cwd`); the device nodes; the
 /// running executable, where a source contains it; and what `git = "protect"` has to know.
-pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<PathBuf, PathFact> {
+pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> PathFacts {
     let mut prober = Prober::new(mounts());
     for path in &policy.sources {
         prober.look(path);
@@ -37,39 +37,38 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<Pa
             prober.look(parent);
         }
     }
-    let mut inside: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut inside: BTreeSet<OsString> = BTreeSet::new();
     let mut links: Vec<(PathBuf, PathBuf)> = Vec::new();
     let mut trees: Vec<(PathBuf, PathBuf)> = Vec::new();
     for (at, rule) in &policy.files {
         let at = at.as_path();
-        inside.insert(at.to_path_buf());
+        inside.insert(at.into());
         match &rule.content {
             Content::Host(source) => {
-                let Some(found) = prober.look(source) else {
+                let Some(found) = prober.find(source) else {
                     continue;
                 };
+                let real = found.real.clone();
                 if let (Some(text), true) = (&found.link, source == at) {
                     links.push((at.to_path_buf(), text.clone()));
                 }
                 if rule.git {
-                    for path in git::wanted(&found.real) {
+                    for path in git::wanted(&real) {
                         prober.look_git(&path);
                         // Those that become rules are trees for rules below them.
                         trees.push((path.clone(), path.clone()));
                         // A rule on the work tree may hold the repository too.
-                        inside.insert(path.clone());
-                        if let Ok(rest) = path.strip_prefix(&found.real) {
-                            inside.insert(at.join(rest));
+                        inside.insert(path.clone().into());
+                        if let Ok(rest) = path.strip_prefix(&real) {
+                            inside.insert(at.join(rest).into());
                         }
                     }
                 }
-                trees.push((at.to_path_buf(), found.real));
+                trees.push((at.to_path_buf(), real));
             }
             Content::Symlink(text) => links.push((at.to_path_buf(), text.clone())),
             // What it hides may have a second name.
-            Content::Nothing => {
-                prober.look(at);
-            }
+            Content::Nothing => prober.look(at),
             Content::Dev { .. } => {
                 for name in DEVICES {
                     prober.look(&Path::new("/dev").join(name));
@@ -80,37 +79,27 @@ pub fn facts(policy: &Policy, program: Option<&Path>, cwd: &Path) -> BTreeMap<Pa
     }
     if let Some(program) = program {
         let path = cwd.join(program);
-        let found = prober.look(&path);
-        inside.insert(lexical(&path));
-        if let Some(found) = found {
-            inside.insert(found.real);
+        inside.insert(lexical(&path).into());
+        if let Some(found) = prober.find(&path) {
+            inside.insert(found.real.clone().into());
         }
     }
     if let Ok(exe) = std::env::current_exe()
-        && trees.iter().any(|(_, real)| exe.starts_with(real))
+        && trees.iter().any(|(_, real)| within(&exe, real))
     {
         prober.look(&exe);
     }
     for path in through_links(inside, &links) {
+        let path = Path::new(&path);
         for (at, real) in &trees {
-            if let Some(rest) = rest(&path, at)
+            if let Some(rest) = rest(path, at)
                 && !rest.as_os_str().is_empty()
             {
                 prober.look(&real.join(rest));
             }
         }
     }
-    by_path(prober.facts)
-}
-
-/// The facts by path. Of two spellings of one path the plain one counts: `x/` is
-/// equal to `x`, and where `x` is a file nothing is found there.
-fn by_path(facts: BTreeMap<OsString, PathFact>) -> BTreeMap<PathBuf, PathFact> {
-    let (plain, odd): (Vec<_>, Vec<_>) = facts
-        .into_iter()
-        .map(|(path, fact)| (PathBuf::from(path), fact))
-        .partition(|(path, _)| normal(path));
-    odd.into_iter().chain(plain).collect()
+    PathFacts::of_spellings(prober.facts)
 }
 
 /// Names in the host's `/proc` that are no process, sorted; a directory's name
@@ -164,19 +153,21 @@ pub fn link_target(link: &Path, target: &Path) -> PathBuf {
 }
 
 /// The paths, and every further name they get when a prefix of them is one of `links`.
-fn through_links(paths: BTreeSet<PathBuf>, links: &[(PathBuf, PathBuf)]) -> BTreeSet<PathBuf> {
-    let mut all = paths.clone();
-    let mut fresh = paths;
+fn through_links(
+    mut paths: BTreeSet<OsString>,
+    links: &[(PathBuf, PathBuf)],
+) -> BTreeSet<OsString> {
+    let mut fresh: Vec<OsString> = paths.iter().cloned().collect();
     for _ in 0..MAX_LINKS {
-        let mut next = BTreeSet::new();
+        let mut next = Vec::new();
         for path in &fresh {
             for (at, text) in links {
-                if let Some(rest) = rest(path, at)
+                if let Some(rest) = rest(Path::new(path), at)
                     && !rest.as_os_str().is_empty()
                 {
-                    let other = link_target(at, text).join(rest);
-                    if !all.contains(&other) {
-                        next.insert(other);
+                    let other = link_target(at, text).join(rest).into_os_string();
+                    if paths.insert(other.clone()) {
+                        next.push(other);
                     }
                 }
             }
@@ -184,10 +175,9 @@ fn through_links(paths: BTreeSet<PathBuf>, links: &[(PathBuf, PathBuf)]) -> BTre
         if next.is_empty() {
             break;
         }
-        all.extend(next.iter().cloned());
         fresh = next;
     }
-    all
+    paths
 }
 
 struct Prober {
@@ -206,21 +196,23 @@ impl Prober {
         }
     }
 
-    fn look(&mut self, path: &Path) -> Option<Found> {
-        let fact = match self.facts.get(path.as_os_str()) {
-            Some(fact) => fact.clone(),
-            None => {
-                let mut fact = self.probe(path);
-                if let PathFact::Found(found) = &mut fact {
-                    found.kernel_fs = self.kernel_fs(&found.real);
-                }
-                let key = path.as_os_str().to_os_string();
-                self.facts.insert(key, fact.clone());
-                fact
-            }
-        };
-        match fact {
-            PathFact::Found(found) => Some(found),
+    /// Looks at a path, once.
+    fn look(&mut self, path: &Path) {
+        if self.facts.contains_key(path.as_os_str()) {
+            return;
+        }
+        let mut fact = self.probe(path);
+        if let PathFact::Found(found) = &mut fact {
+            found.kernel_fs = self.kernel_fs(&found.real);
+        }
+        self.facts.insert(path.as_os_str().to_os_string(), fact);
+    }
+
+    /// Looks, and says what was found.
+    fn find(&mut self, path: &Path) -> Option<&Found> {
+        self.look(path);
+        match self.facts.get(path.as_os_str()) {
+            Some(PathFact::Found(found)) => Some(found),
             _ => None,
         }
     }
@@ -272,7 +264,27 @@ impl Prober {
                 found(path.to_path_buf(), None, Vec::new(), &metadata)
             }
             Walk::Plain(_) => self.through_link(path).unwrap_or_else(|| probe(path)),
-            Walk::Link => probe(path),
+            Walk::Link(at) => {
+                let behind = self.behind_link(path, at);
+                behind.unwrap_or_else(|| probe(path))
+            }
+        }
+    }
+
+    /// What lies behind the first link on the way, `/bin` of `/bin/sh`, where its text
+    /// leads straight there.
+    fn behind_link(&mut self, path: &Path, at: &Path) -> Option<PathFact> {
+        let target = above(at)?.join(fs::read_link(at).ok()?);
+        let real = target.join(rest(path, at)?);
+        if !normal(&target) || !normal(&real) {
+            return None;
+        }
+        match self.walk(&real) {
+            Walk::Plain(metadata) if !metadata.is_symlink() => {
+                let via = vec![at.to_path_buf()];
+                Some(found(real, None, via, &metadata))
+            }
+            _ => None,
         }
     }
 
@@ -295,14 +307,14 @@ impl Prober {
     }
 
     /// Looks at every name of a normal path, from the root on.
-    fn walk(&mut self, path: &Path) -> Walk {
+    fn walk<'p>(&mut self, path: &'p Path) -> Walk<'p> {
         let mut names: Vec<&Path> = upwards(path).skip(1).collect();
         names.pop(); // the root
         let mut last = Path::new("/");
         while let Some(directory) = names.pop() {
             if !self.plain.contains(directory.as_os_str()) {
                 match fs::symlink_metadata(directory) {
-                    Ok(metadata) if metadata.is_symlink() => return Walk::Link,
+                    Ok(metadata) if metadata.is_symlink() => return Walk::Link(directory),
                     Ok(metadata) if metadata.is_dir() => {
                         self.plain.insert(directory.as_os_str().to_os_string());
                     }
@@ -320,11 +332,11 @@ impl Prober {
 }
 
 /// Where looking at the names of a path ended.
-enum Walk {
+enum Walk<'p> {
     /// At its end, with no symbolic link on the way.
     Plain(fs::Metadata),
-    /// At a symbolic link on the way.
-    Link,
+    /// At a symbolic link on the way: this one.
+    Link(&'p Path),
     /// At a name that is not there or cannot be looked at, with no link before it.
     Absent(PathFact),
 }
@@ -459,7 +471,7 @@ mod tests {
     fn another_spelling_of_a_path_does_not_replace_its_fact() {
         let facts = [("/a//b/", 1), ("/a/b", 2), ("/a/b/", 3), ("/a/b/.", 4)];
         let facts = facts.map(|(path, errno)| (path.into(), PathFact::Unreadable(errno)));
-        let kept = by_path(facts.into());
+        let kept = PathFacts::of_spellings(facts.into());
         let expected = [(PathBuf::from("/a/b"), PathFact::Unreadable(2))];
         assert_eq!(kept, expected.into());
     }
@@ -481,6 +493,11 @@ mod tests {
         let base = fs::canonicalize(base).unwrap();
         fs::write(base.join("dir/file"), "x").unwrap();
         std::os::unix::fs::symlink("dir", base.join("link")).unwrap();
+        fs::create_dir(base.join("dir/deep")).unwrap();
+        fs::write(base.join("dir/deep/file"), "x").unwrap();
+        std::os::unix::fs::symlink("../dir", base.join("dir/up")).unwrap();
+        std::os::unix::fs::symlink(base.join("dir"), base.join("absolute")).unwrap();
+        std::os::unix::fs::symlink("../dir/deep", base.join("dir/dots")).unwrap();
         std::os::unix::fs::symlink("loop", base.join("loop")).unwrap();
         std::os::unix::fs::symlink("dir/../link/file", base.join("winding")).unwrap();
         std::os::unix::fs::symlink("no/where", base.join("nowhere")).unwrap();
@@ -496,6 +513,11 @@ mod tests {
             "link",
             "link/file",
             "link/none",
+            "link/deep/file",
+            "link/deep",
+            "link/up",
+            "absolute/file",
+            "absolute/dots/file",
             "loop",
             "loop/x",
             "winding",

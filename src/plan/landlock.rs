@@ -131,7 +131,7 @@ fn has_device(entries: &[Spread<'_>], directory: &Path) -> bool {
 fn shared(entries: &[Spread<'_>], directory: &Path) -> BitFlags<AccessFs> {
     let below = entries.iter().filter(|other| {
         let link = matches!(other.entry.thing, Thing::Link(_));
-        !other.bare && !link && other.at != directory && within(other.at, directory)
+        !other.bare && !link && within(other.at, directory) && other.at != directory
     });
     below
         .map(|other| match other.entry.thing {

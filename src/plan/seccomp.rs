@@ -158,7 +158,7 @@ impl Answers {
     /// Every call that has a fate, in the order of the numbers.
     fn calls(&self) -> Vec<(u32, Call)> {
         let mut calls = Vec::with_capacity(512);
-        for (name, number) in syscalls::numbers() {
+        for (name, number) in syscalls::in_order() {
             let call = match self.fates.get(number) {
                 None => continue,
                 Some(Fate::Kill) => Call::always(Answer::Kill),
@@ -170,7 +170,6 @@ impl Answers {
             };
             calls.push((number, call));
         }
-        calls.sort_unstable_by_key(|(number, _)| *number);
         calls
     }
 

@@ -5,6 +5,7 @@
 //! characters is escaped.
 
 use crate::escape::deceptive;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -74,7 +75,7 @@ pub(super) struct Source<'a> {
     pub text: &'a str,
     /// Offset of the first byte of each line, so that a place costs a binary
     /// search and not a walk over a megabyte.
-    starts: Vec<usize>,
+    starts: Cow<'a, [usize]>,
 }
 
 impl<'a> Source<'a> {
@@ -85,6 +86,15 @@ impl<'a> Source<'a> {
             name: name.into(),
             text,
             starts: std::iter::once(0).chain(ends).collect(),
+        }
+    }
+
+    /// The same with the lines indexed already.
+    pub fn indexed(name: impl Into<String>, text: &'a str, starts: &'a [usize]) -> Source<'a> {
+        Source {
+            name: name.into(),
+            text,
+            starts: starts.into(),
         }
     }
 

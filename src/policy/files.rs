@@ -4,13 +4,12 @@
 
 use super::context::{Context, Unresolved};
 use super::error::{Error, Source, quote};
-use super::table::{Key, Value, entries};
+use super::table::{Key, Shape, Table, Value, entries};
 use super::values::{default_inodes, tmpfs_bytes, tmpfs_inodes};
 use super::{Access, Content, FileRule, InsidePath};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use toml::de::{DeTable, DeValue};
 
 /// What may be written as `access`, and as a rule of one word.
 const WORDS: [&str; 8] = [
@@ -46,10 +45,9 @@ pub(super) const DEFAULT_SHM: u64 = 64 << 20;
 pub(super) fn read(
     source: &Source,
     context: &Context,
-    table: &DeTable,
+    table: &Table,
 ) -> Result<BTreeMap<InsidePath, FileRule>, Error> {
-    let mut rules = BTreeMap::new();
-    let mut places: BTreeMap<InsidePath, Key> = BTreeMap::new();
+    let mut rules: BTreeMap<InsidePath, (Key, FileRule)> = BTreeMap::new();
     for (key, value) in entries(table) {
         let Some(rule) = rule(source, context, &key, value)? else {
             continue;
@@ -59,20 +57,20 @@ pub(super) fn read(
             Err(Unresolved::Unset(_)) if rule.optional => continue,
             Err(why) => return Err(unresolved(source, key.at, why)),
         };
-        if let Some(first) = places.get(&path) {
+        if let Some((first, known)) = rules.get(&path) {
             // `~/.cargo` and `$CARGO_HOME` are often the same directory; as long
             // as both say the same, nothing is lost.
-            let agree = rules.get(&path).is_some_and(|known| same(known, &rule));
+            let agree = same(known, &rule);
             let literal = |key: &Key| key.name.starts_with('/');
             if !agree || (literal(first) && literal(&key)) {
                 return Err(twice(source, &path, first, &key));
             }
             continue;
         }
-        places.insert(path.clone(), key);
-        rules.insert(path, rule);
+        rules.insert(path, (key, rule));
     }
-    Ok(rules)
+    let rules = rules.into_iter().map(|(path, (_, rule))| (path, rule));
+    Ok(rules.collect())
 }
 
 fn unresolved(source: &Source, at: Range<usize>, why: Unresolved) -> Error {
@@ -114,9 +112,9 @@ fn rule(
     value: &Value,
 ) -> Result<Option<FileRule>, Error> {
     let mut fields = Fields::default();
-    match value.get_ref() {
-        DeValue::String(word) => fields.access = Some((word, value.span())),
-        DeValue::Table(table) => fields.read(source, table)?,
+    match &value.shape {
+        Shape::String(word) => fields.access = Some((word, value.at.clone())),
+        Shape::Table(table) => fields.read(source, table)?,
         _ => {
             let wanted = "an access such as \"read\", or a table";
             return Err(source.mistyped(key, value, wanted));
@@ -146,10 +144,10 @@ struct Fields<'t> {
 }
 
 impl<'t> Fields<'t> {
-    fn read(&mut self, source: &Source, table: &'t DeTable<'t>) -> Result<(), Error> {
+    fn read(&mut self, source: &Source, table: &'t Table<'t>) -> Result<(), Error> {
         for (key, value) in entries(table) {
-            let at = value.span();
-            let wrong = |why: String| source.error(value.span(), why);
+            let at = value.at.clone();
+            let wrong = |why: String| source.error(value.at.clone(), why);
             let string = || source.string(&key, value);
             match key.name {
                 "from" => self.from = Some((string()?, at)),

@@ -3,18 +3,17 @@
 //! It opens no file but those named, never blocks on one, and never reads more
 //! than a megabyte of it.
 
-use super::builtin::{builtin, names};
+use super::builtin::{self, builtin, names};
 use super::context::Context;
 use super::error::{Error, Source, quote};
 use super::open::{self, FileId};
 use super::sections::{Draft, TOP, unknown_at_top};
 use super::suggest::nearest;
-use super::table::entries;
+use super::table::{Shape, Table, entries};
 use super::{Policy, unexplained_host_network};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use toml::de::{DeTable, DeValue};
 
 /// Longest chain of policies that extend each other, both ends counted.
 const DEEPEST: usize = 8;
@@ -34,14 +33,9 @@ impl Policy {
         let shown = name_or_path.to_string_lossy();
         let is_path = name_or_path.as_bytes().contains(&b'/') || shown.ends_with(".toml");
         if let (false, Some(name)) = (is_path, name_or_path.to_str())
-            && let Some(text) = builtin(name)
+            && let Some((source, document)) = builtin::read(name)
         {
-            reading.layer(
-                Id::Builtin(name.to_owned()),
-                &format!("{name}.toml"),
-                text,
-                None,
-            )?;
+            reading.layer(Id::Builtin(name.to_owned()), &source, &document, None)?;
             return reading.finish();
         }
         let path = context.cwd.join(name_or_path);
@@ -60,7 +54,7 @@ impl Policy {
     /// The first mistake, with its place.
     pub fn parse(text: &str, file_name: &str, context: &Context) -> Result<Policy, Error> {
         let mut reading = Reading::new(context, false);
-        reading.layer(Id::Text, file_name, text, None)?;
+        reading.text(Id::Text, file_name, text, None)?;
         reading.finish()
     }
 
@@ -132,35 +126,44 @@ impl<'a> Reading<'a> {
             Ok(text) => text,
             Err(why) => return Err(not_utf8(shown, &file.bytes, why.valid_up_to())),
         };
-        self.layer(Id::File(file.id), shown, text, Some(&path))
+        self.text(Id::File(file.id), shown, text, Some(&path))
+    }
+
+    fn text(&mut self, id: Id, name: &str, text: &str, path: Option<&Path>) -> Result<(), Error> {
+        let source = Source::new(name, text);
+        let document = Table::parse(text).map_err(|error| syntax(&source, &error))?;
+        self.layer(id, &source, &document, path)
     }
 
     /// Lays down what a text extends, then the text. `path` is where the text
     /// lies, and so what its relative paths are relative to.
-    fn layer(&mut self, id: Id, name: &str, text: &str, path: Option<&Path>) -> Result<(), Error> {
-        let source = Source::new(name, text);
-        let document = DeTable::parse(text).map_err(|error| syntax(&source, &error))?;
-        let document = document.get_ref();
-        self.chain.push((id.clone(), name.to_owned()));
-        self.head(&source, document, path)?;
-        self.draft.lay(&source, self.context, document)?;
+    fn layer(
+        &mut self,
+        id: Id,
+        source: &Source,
+        document: &Table,
+        path: Option<&Path>,
+    ) -> Result<(), Error> {
+        self.chain.push((id.clone(), source.name.clone()));
+        self.head(source, document, path)?;
+        self.draft.lay(source, self.context, document)?;
         self.chain.pop();
         self.done.push(id);
         Ok(())
     }
 
     /// `version` and `extends`.
-    fn head(&mut self, source: &Source, top: &DeTable, path: Option<&Path>) -> Result<(), Error> {
+    fn head(&mut self, source: &Source, top: &Table, path: Option<&Path>) -> Result<(), Error> {
         let mut version = false;
         let mut extends = Vec::new();
         for (key, value) in entries(top) {
             match key.name {
                 "version" => {
-                    let right = matches!(value.get_ref(), DeValue::Integer(_))
+                    let right = matches!(&value.shape, Shape::Integer(..))
                         && source.count(&key, value)? == 1;
                     if !right {
                         let message = "`version` must be 1, the only one there is so far";
-                        return Err(source.error(value.span(), message));
+                        return Err(source.error(value.at.clone(), message));
                     }
                     version = true;
                 }
@@ -187,10 +190,10 @@ impl<'a> Reading<'a> {
     }
 
     fn extend(&mut self, source: &Source, entry: &str, path: Option<&Path>) -> Result<(), Failed> {
-        if let Some(text) = builtin(entry) {
-            let (id, name) = (Id::Builtin(entry.to_owned()), format!("{entry}.toml"));
-            return match self.is_new(&id, &name)? {
-                true => Ok(self.layer(id, &name, text, None)?),
+        if let Some((source, document)) = builtin::read(entry) {
+            let id = Id::Builtin(entry.to_owned());
+            return match self.is_new(&id, &source.name)? {
+                true => Ok(self.layer(id, &source, &document, None)?),
                 false => Ok(()),
             };
         }

@@ -17,6 +17,7 @@ pub mod units;
 mod overrides;
 mod write;
 mod builtin;
+mod shipped;
 pub mod syscalls;
 mod suggest;
 mod error;
@@ -29,7 +30,7 @@ pub use rates::{CPU_PERIOD_US, Disk, IoRates};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -85,7 +86,7 @@ impl Policy {
         let around = path
             .ancestors()
             .skip(1)
-            .filter_map(|above| Some((above, self.files.get(&InsidePath(above.into()))?)))
+            .filter_map(|above| Some((above, self.files.get(above.as_os_str())?)))
             .find(|(_, rule)| rule.content != Content::Nothing);
         match around {
             Some((above, rule)) => match (&rule.content, path.strip_prefix(above)) {
@@ -146,6 +147,13 @@ impl InsidePath {
     /// The path, always absolute.
     pub fn as_path(&self) -> &Path {
         Path::new(&self.0)
+    }
+}
+
+/// Equal and ordered as its bytes are.
+impl std::borrow::Borrow<OsStr> for InsidePath {
+    fn borrow(&self) -> &OsStr {
+        &self.0
     }
 }
 

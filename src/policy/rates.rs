@@ -6,12 +6,11 @@
 
 use super::context::{Context, Unresolved};
 use super::error::{Error, Source, quote};
-use super::table::{Key, Value, entries};
+use super::table::{Key, Shape, Table, Value, entries};
 use super::units::{parse_bytes, size};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use toml::de::{DeTable, DeValue};
 
 /// The period that `cpu-max` is kept in, microseconds: the kernel's own default.
 pub const CPU_PERIOD_US: u64 = 100_000;
@@ -120,9 +119,9 @@ pub(super) fn io_max(
     key: &Key,
     value: &Value,
 ) -> Result<(), Error> {
-    let table = match value.get_ref() {
-        DeValue::Table(table) => table,
-        DeValue::String(word) if word == "none" => {
+    let table = match &value.shape {
+        Shape::Table(table) => table,
+        Shape::String(word) if word == "none" => {
             known.clear();
             return Ok(());
         }
@@ -136,11 +135,11 @@ pub(super) fn io_max(
             let message = format!("{} is named twice", quote(&disk.to_string()));
             return Err(source.error(key.at, message));
         }
-        match value.get_ref() {
-            DeValue::Table(table) => {
+        match &value.shape {
+            Shape::Table(table) => {
                 known.insert(disk.clone(), rates(source, &key, value, table)?);
             }
-            DeValue::String(word) if word == "none" => {
+            Shape::String(word) if word == "none" => {
                 known.remove(&disk);
             }
             _ => {
@@ -177,10 +176,10 @@ fn disk(source: &Source, context: &Context, key: &Key) -> Result<Disk, Error> {
     })
 }
 
-fn rates(source: &Source, key: &Key, value: &Value, table: &DeTable) -> Result<IoRates, Error> {
+fn rates(source: &Source, key: &Key, value: &Value, table: &Table) -> Result<IoRates, Error> {
     let mut rates = IoRates::default();
     for (inner, value) in entries(table) {
-        let wrong = |why: String| source.error(value.span(), why);
+        let wrong = |why: String| source.error(value.at.clone(), why);
         let (slot, bytes) = match inner.name {
             "read-bytes" => (&mut rates.read_bytes, true),
             "write-bytes" => (&mut rates.write_bytes, true),
@@ -188,9 +187,9 @@ fn rates(source: &Source, key: &Key, value: &Value, table: &DeTable) -> Result<I
             "writes" => (&mut rates.writes, false),
             _ => return Err(source.unknown(&inner, &RATES)),
         };
-        let rate = match (value.get_ref(), bytes) {
-            (DeValue::String(text), true) => parse_bytes(text).map_err(wrong)?,
-            (DeValue::Integer(_), _) => source.count(&inner, value)?,
+        let rate = match (&value.shape, bytes) {
+            (Shape::String(text), true) => parse_bytes(text).map_err(wrong)?,
+            (Shape::Integer(..), _) => source.count(&inner, value)?,
             (_, true) => {
                 return Err(source.mistyped(&inner, value, "a size such as \"10MiB\""));
             }
@@ -211,7 +210,7 @@ fn rates(source: &Source, key: &Key, value: &Value, table: &DeTable) -> Result<I
     }
     if rates == IoRates::default() {
         let message = format!("{} says no limit", quote(key.name));
-        let error = source.error(value.span(), message);
+        let error = source.error(value.at.clone(), message);
         return Err(error.hint(
             "say at least one of `read-bytes`, `write-bytes`, `reads`, `writes`, each for one second",
         ));

@@ -6,12 +6,11 @@
 
 use super::context::{Context, Unresolved};
 use super::error::{Error, Source, quote};
-use super::table::{Key, Value, entries};
+use super::table::{Key, Shape, Table, Value, entries};
 use super::{Cap, Full, Limits, Policy, Weaken};
 use super::{rates, values};
 use std::collections::BTreeSet;
 use std::ops::Range;
-use toml::de::{DeTable, DeValue};
 
 /// Keys at the top of a policy.
 pub(super) const TOP: [&str; 8] = [
@@ -66,7 +65,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Lays one file over the draft. `version` and `extends` are behind us.
-    pub fn lay(&mut self, source: &Source, context: &Context, top: &DeTable) -> Result<(), Error> {
+    pub fn lay(&mut self, source: &Source, context: &Context, top: &Table) -> Result<(), Error> {
         for (key, value) in entries(top) {
             if matches!(key.name, "version" | "extends") {
                 continue;
@@ -76,8 +75,8 @@ impl Draft {
             }
             let table = source.table(&key, value)?;
             if key.name == "files" {
-                let rules = super::files::read(source, context, table)?;
-                self.policy.files.extend(rules);
+                let mut rules = super::files::read(source, context, table)?;
+                self.policy.files.append(&mut rules);
                 continue;
             }
             for (inner, value) in entries(table) {
@@ -104,7 +103,7 @@ impl Draft {
         value: &Value,
     ) -> Result<(), Error> {
         let process = &mut self.policy.process;
-        let wrong = |message: String| source.error(value.span(), message);
+        let wrong = |message: String| source.error(value.at.clone(), message);
         match key.name {
             "user" => {
                 process.user = values::id(key.name, source.count(key, value)?).map_err(wrong)?;
@@ -127,7 +126,7 @@ impl Draft {
                         .map_err(|why| source.error(name.at.clone(), why))?;
                     let text = source.string(&name, value)?;
                     values::variable_value(name.name, text)
-                        .map_err(|why| source.error(value.span(), why))?;
+                        .map_err(|why| source.error(value.at.clone(), why))?;
                     process.env.insert(name.name.to_owned(), text.to_owned());
                 }
             }
@@ -164,16 +163,17 @@ impl Draft {
 
     /// A value set by this file wins over one let through by an earlier file.
     /// Where this file has a `pass-env` of its own, the earlier one is gone.
-    fn set_over_passed(&mut self, process: &DeTable) {
-        let mut set = Vec::new();
+    fn set_over_passed(&mut self, process: &Table) {
+        let mut set = BTreeSet::new();
         for (key, value) in entries(process) {
-            match (key.name, value.get_ref()) {
+            match (key.name, &value.shape) {
                 ("pass-env", _) => return,
-                ("env", DeValue::Table(env)) => set = entries(env),
+                ("env", Shape::Table(env)) => {
+                    set = entries(env).map(|(name, _)| name.name).collect();
+                }
                 _ => {}
             }
         }
-        let set: BTreeSet<&str> = set.iter().map(|(name, _)| name.name).collect();
         let passed = &mut self.policy.process.pass_env;
         passed.retain(|name| !set.contains(name.as_str()));
     }
@@ -188,7 +188,7 @@ impl Draft {
         let mistake = super::unexplained_host_network();
         self.host_network = Some(Error {
             hint: mistake.hint,
-            ..source.error(value.span(), mistake.message)
+            ..source.error(value.at.clone(), mistake.message)
         });
         Ok(())
     }
@@ -226,7 +226,7 @@ impl Draft {
             return Err(source.unknown_word(&key.at, "weakening", key.name, &known));
         };
         let reason = source.string(key, value)?;
-        values::reason(key.name, reason).map_err(|why| source.error(value.span(), why))?;
+        values::reason(key.name, reason).map_err(|why| source.error(value.at.clone(), why))?;
         self.policy.weaken.insert(token, reason.to_owned());
         Ok(())
     }
@@ -261,22 +261,20 @@ fn limit(
     if key.name == "io-max" {
         return rates::io_max(&mut limits.io_max, source, context, key, value);
     }
-    if let (Some(slot), DeValue::Table(table)) =
-        (values::cap_slot(limits, key.name), value.get_ref())
-    {
+    if let (Some(slot), Shape::Table(table)) = (values::cap_slot(limits, key.name), &value.shape) {
         *slot = Some(cap(source, key, value, table)?);
         return Ok(());
     }
     let unit = values::limit_unit(key.name);
     // Numbers are counts, or bytes; a time without a unit would be a guess.
-    let text = match value.get_ref() {
-        DeValue::String(text) => text.to_string(),
-        DeValue::Float(number) if unit == values::Unit::Processors => number.as_str().to_owned(),
-        DeValue::Integer(_) if unit != values::Unit::Time => source.count(key, value)?.to_string(),
+    let text = match &value.shape {
+        Shape::String(text) => text.to_string(),
+        Shape::Float(number) if unit == values::Unit::Processors => number.to_string(),
+        Shape::Integer(..) if unit != values::Unit::Time => source.count(key, value)?.to_string(),
         _ => return Err(source.mistyped(key, value, unit.wanted())),
     };
     values::set_limit(limits, key.name, &text).map_err(|why| {
-        let error = source.error(value.span(), why);
+        let error = source.error(value.at.clone(), why);
         match text.split_once(':') {
             // The option's words.
             Some((size, word)) if unit == values::Unit::Stream => error.hint(format!(
@@ -290,18 +288,18 @@ fn limit(
 }
 
 /// `{ most = "64KiB", full = "drain" }`.
-fn cap(source: &Source, key: &Key, value: &Value, table: &DeTable) -> Result<Cap, Error> {
+fn cap(source: &Source, key: &Key, value: &Value, table: &Table) -> Result<Cap, Error> {
     let (mut most, mut full) = (None, Full::default());
     for (inner, value) in entries(table) {
         match inner.name {
             "most" => {
-                let text = match value.get_ref() {
-                    DeValue::String(text) => text.to_string(),
-                    DeValue::Integer(_) => source.count(&inner, value)?.to_string(),
+                let text = match &value.shape {
+                    Shape::String(text) => text.to_string(),
+                    Shape::Integer(..) => source.count(&inner, value)?.to_string(),
                     _ => return Err(source.mistyped(&inner, value, "a size such as \"64KiB\"")),
                 };
                 let bytes = values::cap_bytes("most", &text);
-                most = Some(bytes.map_err(|why| source.error(value.span(), why))?);
+                most = Some(bytes.map_err(|why| source.error(value.at.clone(), why))?);
             }
             "full" => {
                 let word = source.string(&inner, value)?;
@@ -314,13 +312,13 @@ fn cap(source: &Source, key: &Key, value: &Value, table: &DeTable) -> Result<Cap
     most.map(|most| Cap { most, full }).ok_or_else(|| {
         let message = format!("`most` is missing in {}", quote(key.name));
         source
-            .error(value.span(), message)
+            .error(value.at.clone(), message)
             .hint("say how much may be written: `most = \"64KiB\"`")
     })
 }
 
 fn unknown_value(source: &Source, value: &Value, word: &str, known: &[&str]) -> Error {
-    let at: Range<usize> = value.span();
+    let at: Range<usize> = value.at.clone();
     source.unknown_word(&at, "value", word, known)
 }
 

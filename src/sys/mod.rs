@@ -22,6 +22,7 @@ pub(crate) mod socket;
 pub(crate) mod splice;
 pub(crate) mod start;
 pub(crate) mod tty;
+pub(crate) mod whole;
 
 pub(crate) use nix::errno::Errno;
 

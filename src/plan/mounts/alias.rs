@@ -100,7 +100,7 @@ fn narrowed(files: &ResolvedFiles, at: &Path, entry: &Entry) -> Result<(), Refus
     };
     for path in protected {
         for (other_at, other) in reaching(files, path) {
-            if other_at != at && !contains(entry.access, other.access) {
+            if !contains(entry.access, other.access) && other_at != at {
                 return refuse(path, other_at, other);
             }
         }
@@ -111,10 +111,14 @@ fn narrowed(files: &ResolvedFiles, at: &Path, entry: &Entry) -> Result<(), Refus
             else {
                 continue;
             };
+            // The cheap questions first: there are as many pairs as entries squared.
+            if contains(entry.access, other.access) {
+                continue;
+            }
             let within =
-                source != path && paths::within(source, path) && !paths::within(other_at, at);
-            let twin = other_at != at && same == Some((identity.dev, identity.ino));
-            if (within || twin) && !contains(entry.access, other.access) {
+                paths::within(source, path) && source != path && !paths::within(other_at, at);
+            let twin = same == Some((identity.dev, identity.ino)) && other_at != at;
+            if within || twin {
                 return refuse(source, other_at, other);
             }
         }
@@ -134,15 +138,18 @@ fn hidden(
     policy: &Policy,
     host: &Host,
 ) -> Result<(), Refusal> {
-    let covers = files
-        .entries()
-        .any(|(place, entry)| place == at && entry.access == Access::None && entry.over.is_some());
-    let Some(PathFact::Found(found)) = host.paths.get(at).filter(|_| !covers) else {
+    let Some(PathFact::Found(found)) = host.paths.get(at) else {
         return Ok(());
     };
+    let covers = files
+        .entries()
+        .any(|(place, entry)| entry.access == Access::None && entry.over.is_some() && place == at);
+    if covers {
+        return Ok(());
+    }
     let meant = policy.files.values().any(|other| {
-        matches!(&other.content, Content::Host(source) if source == at)
-            && other.access != Access::None
+        other.access != Access::None
+            && matches!(&other.content, Content::Host(source) if source == at)
     });
     for (other_at, other) in reaching(files, &found.real) {
         let Thing::Host { source, .. } = &other.thing else {

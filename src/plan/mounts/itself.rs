@@ -26,6 +26,9 @@ pub(super) fn protect(rules: &mut Rules, host: &Host) {
         let Content::Host(source) = &rule.content else {
             continue;
         };
+        if !rule.access.writes() {
+            continue;
+        }
         let Some(PathFact::Found(tree)) = host.paths.get(source) else {
             continue;
         };
@@ -34,7 +37,7 @@ pub(super) fn protect(rules: &mut Rules, host: &Host) {
         };
         let inside = join(at, rest);
         let nearest = upwards(&inside).find(|above| rules.contains_key(above.as_os_str()));
-        if rule.access.writes() && nearest == Some(at) && inside != *at {
+        if nearest == Some(at) && inside != *at {
             more.push((
                 inside.into_os_string(),
                 Cow::Owned(FileRule {

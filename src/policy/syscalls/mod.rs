@@ -45,6 +45,11 @@ pub fn numbers() -> impl Iterator<Item = (&'static str, u32)> {
     table::numbers()
 }
 
+/// The same in the order of the numbers.
+pub(crate) fn in_order() -> impl Iterator<Item = (&'static str, u32)> {
+    table::in_order()
+}
+
 /// The number of a call on this architecture.
 pub fn number(name: &str) -> Option<u32> {
     table::number(name)
@@ -145,6 +150,13 @@ mod tests {
             let unnumbered: Vec<_> = distinct.difference(&numbered).collect();
             assert!(unnumbered.is_empty(), "without a number: {unnumbered:?}");
         }
+    }
+
+    #[test]
+    fn in_order_are_the_same_calls() {
+        let mut sorted: Vec<_> = numbers().collect();
+        sorted.sort_by_key(|(_, number)| *number);
+        assert_eq!(in_order().collect::<Vec<_>>(), sorted);
     }
 
     #[test]
