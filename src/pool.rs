@@ -20,6 +20,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// about as many workers as processors is a good number. It ends with the pool and its last
 /// run; its end is a child of the calling process that ended (SIGCHLD).
 ///
+/// What a process inherits from who starts it (niceness, processors, resource limits that the
+/// policy does not name) a run has from its worker, and that from the caller when it was
+/// started.
+///
 /// Every run looks at the machine as one of [`Prepared`] does; what would come out
 /// differently makes new workers. A run with another terminal or other descriptors than it
 /// was prepared with, and one that a worker cannot start, is launched without one:

@@ -13,6 +13,9 @@ const GROUP: u8 = 2;
 const CPU_STAT: u8 = 4;
 const MEMORY_CURRENT: u8 = 8;
 
+/// Most bytes of one order.
+pub(crate) const MOST_BYTES: usize = 128 * 1024;
+
 /// Bytes of a descriptor's number.
 const NUMBER: usize = size_of::<RawFd>();
 

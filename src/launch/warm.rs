@@ -9,7 +9,7 @@ use super::group::Group;
 use super::hold::Hold;
 use super::image::Clocks;
 use super::init::Init;
-use super::order::Order;
+use super::order::{MOST_BYTES, Order};
 use super::recipe::{self, Recipe};
 use super::{Birth, Launched, Request, accompany, clone, make_ruleset, renewed};
 use crate::plan::{Outside, Plan, Refusal};
@@ -197,6 +197,9 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
     let (bytes, fds) = order.encode();
     let orders = worker.socket.as_ref().ok_or(Unlaunched::Nothing)?;
     // Too long for a message, or nobody is there: then nobody has it.
+    if bytes.len() > MOST_BYTES {
+        return Err(Unlaunched::Nothing);
+    }
     socket::send_with(orders, &bytes, &fds).map_err(|_| Unlaunched::Nothing)?;
     // Copies here would keep the child's ends open after it is gone.
     drop((child_status, child_control, its_told, ruleset));

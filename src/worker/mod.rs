@@ -9,6 +9,7 @@ mod networks;
 mod runs;
 mod standing;
 
+use crate::launch::order::MOST_BYTES;
 use crate::launch::recipe::Recipe;
 use crate::launch::warm::{READY, VERSION};
 use crate::sys::{Errno, fd, process, socket};
@@ -17,9 +18,6 @@ use runs::Runs;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
-
-/// Most bytes of one order: the socket takes no longer message.
-const MOST_BYTES: usize = 256 * 1024;
 
 /// What a worker has for all of its runs.
 struct Held {
@@ -98,7 +96,8 @@ fn prepare(orders: &OwnedFd) -> Result<Held, String> {
     Ok(held)
 }
 
-/// Starts runs and buries them until there are no orders any more, and no runs.
+/// Starts runs and buries them until there are no orders any more, and no runs; or nobody
+/// who would be told, whoever else may hold the socket. Then the runs end by themselves.
 fn obey(orders: &OwnedFd, held: &Held) -> Result<(), Errno> {
     let mut runs = Runs::default();
     let mut networks = Networks::new(held)?;
@@ -107,9 +106,13 @@ fn obey(orders: &OwnedFd, held: &Held) -> Result<(), Errno> {
     let mut open = true;
     while open || !runs.is_empty() {
         fds.clear();
+        fds.push(process::polled(held.caller.as_raw_fd(), libc::POLLIN));
         fds.extend(open.then(|| process::polled(orders.as_raw_fd(), libc::POLLIN)));
         fds.extend(runs.wanted());
         process::poll(&mut fds, None)?;
+        if fds.first().is_some_and(|caller| caller.revents != 0) {
+            return Ok(());
+        }
         // Those first: what they leave the next may use.
         runs.bury(&mut networks);
         let asked = |polled: &libc::pollfd| polled.fd == orders.as_raw_fd() && polled.revents != 0;
