@@ -94,8 +94,8 @@ pub struct Run {
     pub output: Output,
     #[command(flatten)]
     pub format: Format,
-    /// Launch as a batch does, by a worker: slower for one run, and what the tests of what
-    /// holds inside are run with
+    // Slower for one run: for the tests of what holds inside.
+    /// Launch by a worker, as a batch does
     #[arg(long, hide = true, overrides_with = "by_worker")]
     pub by_worker: bool,
     #[command(flatten)]

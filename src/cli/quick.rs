@@ -123,6 +123,7 @@ fn slot<'r>(run: &'r mut Run, name: &str) -> Option<Slot<'r>> {
         "-report" => Slot::Word(&mut run.output.report),
         "-noise" => Slot::Flag(&mut run.output.noise),
         "v" | "-verbose" => Slot::Flag(&mut run.output.verbose),
+        "-by-worker" => Slot::Flag(&mut run.by_worker),
         "-report-format" => Slot::Text(&mut run.format.report_format),
         _ => return None,
     })
