@@ -1,14 +1,16 @@
-//! A launch by the library from a caller that has much memory, or little: the caller is
-//! a process of its own, a copy of this program, that does a run when it is told to.
+//! A launch by the library from a caller that has much memory, or little, with a pool's
+//! worker or without: the caller is a process of its own, a copy of this program, that does
+//! a run when it is told to.
 //!
-//! Its figures are of `Prepared::command().spawn()` to the end of `wait()`: no program is
+//! Its figures are of `command().spawn()` to the end of `wait()`: no program but the run's is
 //! started and no policy is read in them.
 
 use sandbox::policy::{Context, Policy};
-use sandbox::{Sandbox, Stdio};
+use sandbox::{Pool, Sandbox, Stdio};
 use std::error::Error;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command};
 use std::time::{Duration, Instant};
@@ -17,6 +19,15 @@ use std::time::{Duration, Instant};
 pub const WORD: &str = "--caller";
 /// What makes a big one, in MiB.
 pub const BIG: usize = 512;
+
+/// Who launches for a caller.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Itself.
+    Caller,
+    /// A worker, which is this program too.
+    Worker,
+}
 
 /// The other end: a caller and the pipes to it.
 pub struct Caller {
@@ -27,9 +38,10 @@ pub struct Caller {
 
 impl Caller {
     /// One with so many MiB resident, beside its own.
-    pub fn start(own: &Path, program: &Path, mib: usize) -> Result<Caller, Box<dyn Error>> {
+    pub fn start(own: &Path, program: &Path, mib: usize, by: By) -> Result<Caller, Box<dyn Error>> {
+        let by = if by == By::Worker { Pool::WORKER } else { "" };
         let mut process = Command::new(own)
-            .args([WORD, &mib.to_string()])
+            .args([WORD, &mib.to_string(), by])
             .arg(program)
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
@@ -64,19 +76,29 @@ impl Drop for Caller {
 
 /// The caller's own life.
 pub fn serve(words: &[String]) -> Result<(), Box<dyn Error>> {
-    let [mib, program] = words else {
-        return Err("a caller wants a size and a program".into());
+    let [mib, by, program] = words else {
+        return Err("a caller wants a size, who launches and a program".into());
     };
     let memory = resident(mib.parse()?)?;
     let context = Context::current();
     let policy = Policy::load(OsStr::new("strict"), &context)?;
     let prepared = Sandbox::new(policy)?.command(program).prepare()?;
+    let pool = match by == Pool::WORKER {
+        true => Some(Pool::new(
+            &prepared,
+            "/proc/self/exe",
+            NonZero::<usize>::MIN,
+        )?),
+        false => None,
+    };
     let (mut told, mut answers) = (std::io::stdin().lock(), std::io::stdout().lock());
     let mut byte = [0; 1];
     while told.read(&mut byte)? == 1 {
         let start = Instant::now();
-        let report = prepared
-            .command()
+        let mut command = pool
+            .as_ref()
+            .map_or_else(|| prepared.command(), Pool::command);
+        let report = command
             .stdin(Stdio::Null)
             .stdout(Stdio::Null)
             .spawn()?

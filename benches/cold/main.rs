@@ -29,6 +29,7 @@ mod table;
 
 use place::{Kept, Place};
 use rows::{Row, Started};
+use sandbox::Pool;
 use std::error::Error;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -65,6 +66,9 @@ struct Asked {
 
 fn bench() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == Pool::WORKER) {
+        std::process::exit(Pool::serve().into());
+    }
     if let Some((library::WORD, words)) = words.split_first().map(|(one, all)| (&**one, all)) {
         return library::serve(words);
     }

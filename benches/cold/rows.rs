@@ -2,7 +2,7 @@
 
 use crate::floor;
 use crate::launch::{Launch, Used};
-use crate::library::{self, Caller};
+use crate::library::{self, By, Caller};
 use crate::peers::{self, Job, bubblewrap, firejail, hakoniwa, oci, podman};
 use crate::place::{Place, find};
 use sandbox::Sandbox;
@@ -101,14 +101,17 @@ pub fn all(place: &Place, words: Words) -> Result<Vec<Row>, Box<dyn Error>> {
     Ok(rows)
 }
 
-/// The library's rows: runs of `program` by a caller that is small, and by one that is not.
+/// The library's rows: runs of `program` by a caller that is small, and by one that is not,
+/// and the same by workers of theirs.
 pub fn library(rows: &mut Vec<Row>, place: &Place) -> Result<(), Box<dyn Error>> {
     let own = place.program("cold").ok_or("this program is not there")?;
-    for (name, mib) in [
-        ("library, small caller", 0),
-        ("library, 512 MiB caller", library::BIG),
+    for (name, mib, by) in [
+        ("library, small caller", 0, By::Caller),
+        ("library, 512 MiB caller", library::BIG, By::Caller),
+        ("pool, small caller", 0, By::Worker),
+        ("pool, 512 MiB caller", library::BIG, By::Worker),
     ] {
-        let mut caller = Caller::start(&own, &place.nothing(), mib)?;
+        let mut caller = Caller::start(&own, &place.nothing(), mib, by)?;
         // The first run of a caller reads its pages in.
         if let Err(error) = caller.time() {
             missing(name, &error.to_string());
