@@ -204,7 +204,7 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
     // Copies here would keep the child's ends open after it is gone.
     drop((child_status, child_control, its_told, ruleset));
     let birth = Birth {
-        born: born(worker, told)?,
+        born: born(worker, told, &status)?,
         control,
         status,
         failed: Cell::new(false),
@@ -233,7 +233,7 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
 }
 
 /// The worker's first word about a run.
-fn born(worker: &Arc<Worker>, told: OwnedFd) -> Result<clone::Born, Unlaunched> {
+fn born(worker: &Arc<Worker>, told: OwnedFd, status: &OwnedFd) -> Result<clone::Born, Unlaunched> {
     let mut buffer = [0; FRAME_BYTES];
     let (bytes, mut fds) =
         socket::receive_with(&told, &mut buffer).map_err(explain::parent("hear from a worker"))?;
@@ -244,8 +244,12 @@ fn born(worker: &Arc<Worker>, told: OwnedFd) -> Result<clone::Born, Unlaunched> 
             Ok(clone::Born::new(init))
         }
         (Some(Frame::Failed { .. }), None) => Err(Unlaunched::Nothing),
-        // What it did last nobody knows.
-        _ => Err(gone().into()),
+        // What it did last nobody knows. A process executes nothing before it has said that
+        // all is done: if it has not, and from here on cannot, it never will.
+        _ => match socket::silence(status) {
+            Ok(true) => Err(Unlaunched::Nothing),
+            _ => Err(gone().into()),
+        },
     }
 }
 

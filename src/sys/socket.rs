@@ -33,6 +33,13 @@ pub(crate) fn receive(socket: RawFd, buffer: &mut [u8], block: bool) -> Result<u
     uninterrupted(receive).map(|bytes| bytes as usize)
 }
 
+/// From here on the peer's sending fails; was nothing sent before either? Parent only.
+pub(crate) fn silence(socket: &OwnedFd) -> Result<bool> {
+    use nix::sys::socket::{Shutdown, shutdown};
+    shutdown(socket.as_raw_fd(), Shutdown::Read)?;
+    receive(socket.as_raw_fd(), &mut [0], false).map(|bytes| bytes == 0)
+}
+
 /// Space for one control message with one descriptor, aligned as the kernel asks.
 #[repr(C, align(8))]
 struct OneDescriptor([u8; 24]);
@@ -157,5 +164,23 @@ pub(crate) fn claim_abstract_name(name: &[u8]) -> Result<Option<OwnedFd>> {
         Ok(()) => Ok(Some(socket)),
         Err(Errno::EADDRINUSE) => Ok(None),
         Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_silenced_has_said_nothing_and_says_nothing_more() {
+        let (ours, its) = pair().unwrap();
+        assert_eq!(silence(&ours), Ok(true));
+        assert_eq!(send(its.as_raw_fd(), b"late"), Err(Errno::EPIPE));
+        let (ours, its) = pair().unwrap();
+        send(its.as_raw_fd(), b"before").unwrap();
+        assert_eq!(silence(&ours), Ok(false));
+        let (ours, its) = pair().unwrap();
+        drop(its);
+        assert_eq!(silence(&ours), Ok(true));
     }
 }
