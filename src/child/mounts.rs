@@ -42,8 +42,9 @@ pub(super) fn build(
     Ok(stage.next())
 }
 
-/// The root for many runs, without what is only each run's own. The processes that it shows are none, for its pid namespace
-/// ends with the process that builds; a procfs may be mounted only where one is visible.
+/// The root for many runs, without what is only each run's own. The processes that it shows
+/// are none, for its pid namespace ends with the process that builds; a procfs may be mounted
+/// only where one is visible.
 pub(super) fn build_standing(
     stage: Stage<Mapped>,
     image: &Image<'_>,
@@ -94,12 +95,8 @@ fn renew(image: &Image<'_>) -> std::result::Result<(), Failure> {
     // First: once something is mounted over it, what stands cannot be reached any more.
     for (item, carried) in renewed() {
         if let Some(at) = image.ops.get(*item).and_then(carried_over) {
-            let tree = fd::open_path(root, at, true).and_then(|place| {
-                let tree = mount::clone_tree(place);
-                fd::close(place);
-                tree
-            });
-            carried.store(tree.map_err(Failure::at(Step::Mounts, *item))?, Relaxed);
+            let tree = clone_at(root, at).map_err(Failure::at(Step::Mounts, *item))?;
+            carried.store(tree, Relaxed);
         }
     }
     for (item, carried) in renewed() {
@@ -291,15 +288,20 @@ fn same(place: RawFd, identity: &Identity) -> Result<()> {
 
 /// Mounts a copy of what is at one place of the new root on another.
 fn copy(root: RawFd, from: &CStr, at: &CStr, set: u64) -> Result<()> {
-    let place = fd::open_path(root, from, true)?;
-    let tree = mount::clone_tree(place);
-    fd::close(place);
-    let tree = tree?;
+    let tree = clone_at(root, from)?;
     if let Err(errno) = mount::set_tree_flags(tree, set) {
         fd::close(tree);
         return Err(errno);
     }
     attach(root, tree, at)
+}
+
+/// A detached copy of what is at one place of the new root.
+fn clone_at(root: RawFd, at: &CStr) -> Result<RawFd> {
+    let place = fd::open_path(root, at, true)?;
+    let tree = mount::clone_tree(place);
+    fd::close(place);
+    tree
 }
 
 /// Attaches and closes a detached tree.

@@ -110,9 +110,6 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         Some(identity) => identity.clone_trees(plan)?,
     };
     let mut group = Group::make(request.home, plan)?;
-    let mut keep = request.keep.clone();
-    keep.sort_unstable();
-    keep.dedup();
     let nul = |text| {
         Refusal::new(format!(
             "an argument or variable contains a NUL byte: {}",
@@ -138,7 +135,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
             control: child_control.as_raw_fd(),
             parent: own.as_raw_fd(),
             stdio: request.stdio,
-            keep,
+            keep: kept(request),
             ruleset: ruleset.as_ref().map(AsRawFd::as_raw_fd),
             cpu_stat: group.as_ref().map(Group::cpu_stat),
             memory_current: group.as_ref().and_then(Group::current),
@@ -182,18 +179,15 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         &mut hold,
         layers,
     )?;
-    let gone = || Refusal::new("the new process is gone");
-    Ok(Launched {
-        init: birth.born.keep().ok_or_else(gone)?,
-        control: birth.control,
-        started_ns: confirmed.started_ns,
-        clock_behind_ns: clocks.behind_ns(),
-        layers: confirmed.layers,
-        master: confirmed.master,
-        held: confirmed.held,
-        group,
-        host_id: identity,
-    })
+    confirmed.launched(birth, clocks, group, identity)
+}
+
+/// The descriptors to keep, each once and ascending, as the plan's are.
+fn kept(request: &Request<'_>) -> Vec<RawFd> {
+    let mut keep = request.keep.clone();
+    keep.sort_unstable();
+    keep.dedup();
+    keep
 }
 
 /// Every namespace at once; the time namespace is entered later, by the program's
@@ -245,6 +239,30 @@ struct Confirmed {
     layers: Vec<Layer>,
     master: Option<OwnedFd>,
     held: Option<Held>,
+}
+
+impl Confirmed {
+    /// The program runs.
+    fn launched(
+        self,
+        birth: Birth,
+        clocks: Clocks,
+        group: Option<Group>,
+        host_id: Option<as_root::Identity>,
+    ) -> Result<Launched, Refusal> {
+        let gone = || Refusal::new("the new process is gone");
+        Ok(Launched {
+            init: birth.born.keep().ok_or_else(gone)?,
+            control: birth.control,
+            started_ns: self.started_ns,
+            clock_behind_ns: clocks.behind_ns(),
+            layers: self.layers,
+            master: self.master,
+            held: self.held,
+            group,
+            host_id,
+        })
+    }
 }
 
 /// The steps that were done before the new process says anything.

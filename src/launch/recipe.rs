@@ -272,17 +272,9 @@ fn count(image: &mut ImageOp, op: &Op, ops: &[Op]) -> Result<(), String> {
 
 /// Does it lie in a tree of the host's, or where the program can write?
 fn may_move(at: &Path, ops: &[Op]) -> bool {
-    let sealed = |tree: &Path| {
-        let mut seals = ops.iter().filter(|op| matches!(op, Op::Seal { .. }));
-        seals.any(|op| op.at() == tree)
-    };
     ops.iter().any(|op| {
         let around = op.at() != at && at.starts_with(op.at());
-        match op {
-            Op::Bind { .. } => around,
-            Op::Tmpfs { at, attributes, .. } => around && !attributes.read_only && !sealed(at),
-            _ => false,
-        }
+        around && (matches!(op, Op::Bind { .. }) || renewed::is_writable_tmpfs(op, ops))
     })
 }
 

@@ -50,15 +50,16 @@ fn share_a_ground(one: &Op, other: &Op, ops: &[Op]) -> bool {
 }
 
 fn is_ground(op: &Op, ops: &[Op]) -> bool {
+    matches!(op, Op::Proc { .. } | Op::Devpts { .. }) || is_writable_tmpfs(op, ops)
+}
+
+/// Can the program write to it when everything is done?
+pub(super) fn is_writable_tmpfs(op: &Op, ops: &[Op]) -> bool {
     let sealed = |tree: &Path| {
         let mut seals = ops.iter().filter(|op| matches!(op, Op::Seal { .. }));
         seals.any(|op| op.at() == tree)
     };
-    match op {
-        Op::Tmpfs { at, attributes, .. } => !attributes.read_only && !sealed(at),
-        Op::Proc { .. } | Op::Devpts { .. } => true,
-        _ => false,
-    }
+    matches!(op, Op::Tmpfs { at, attributes, .. } if !attributes.read_only && !sealed(at))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::image::Clocks;
 use super::init::Init;
 use super::order::{MOST_BYTES, Order};
 use super::recipe::{self, Recipe};
-use super::{Birth, Launched, Request, accompany, clone, make_ruleset, renewed};
+use super::{Birth, Launched, Request, accompany, clone, kept, make_ruleset, renewed};
 use crate::plan::{Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
@@ -170,9 +170,6 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
     let (told, its_told) = socket::pair().map_err(explain::parent("make a socket"))?;
     let ruleset = make_ruleset(request)?;
     let mut group = Group::make(request.home, plan)?;
-    let mut keep = request.keep.clone();
-    keep.sort_unstable();
-    keep.dedup();
     let nul = |_| Refusal::new("an argument contains a NUL byte");
     let mut hold = None;
     if let (true, Some(signals)) = (plan.copies.roots.is_empty(), request.hold) {
@@ -189,7 +186,7 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
         group: group.as_ref().map(|group| group.fd().as_raw_fd()),
         cpu_stat: group.as_ref().map(Group::cpu_stat),
         memory_current: group.as_ref().and_then(Group::current),
-        keep,
+        keep: kept(request),
         inside: plan.descriptors.clone(),
         roots: recipe::c_strings(&plan.copies.roots).map_err(nul)?,
         args: recipe::c_strings(&plan.program.args).map_err(nul)?,
@@ -219,17 +216,7 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
     for layer in &mut confirmed.layers {
         reword(layer, plan);
     }
-    Ok(Launched {
-        init: birth.born.keep().ok_or_else(gone)?,
-        control: birth.control,
-        started_ns: confirmed.started_ns,
-        clock_behind_ns: clocks.behind_ns(),
-        layers: confirmed.layers,
-        master: None,
-        held: confirmed.held,
-        group,
-        host_id: None,
-    })
+    Ok(confirmed.launched(birth, clocks, group, None)?)
 }
 
 /// The worker's first word about a run.

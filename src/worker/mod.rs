@@ -38,27 +38,15 @@ pub(crate) fn serve() -> u8 {
     let masked = process::set_signal_mask(u64::MAX)
         // What the caller ignores is not for the runs.
         .and_then(|_| process::default_signal_actions());
-    let held = match masked.map_err(|errno| say("block signals", errno)) {
-        Ok(()) => prepare(&orders),
-        Err(why) => Err(why),
-    };
-    let (ready, why) = match &held {
-        Ok(_) => (true, READY.to_vec()),
-        Err(why) => (false, why.clone().into_bytes()),
-    };
+    let held = masked
+        .map_err(|errno| say("block signals", errno))
+        .and_then(|()| prepare(&orders));
+    let why = held.as_ref().err().map_or(READY, |why| why.as_bytes());
     // One byte first: an empty answer is not the end.
-    let answer = [b"\n".as_slice(), &why].concat();
-    match held {
-        Ok(held) if ready && socket::send(orders.as_raw_fd(), &answer).is_ok() => {
-            match obey(&orders, &held) {
-                Ok(()) => 0,
-                Err(_) => 1,
-            }
-        }
-        _ => {
-            let _ = socket::send(orders.as_raw_fd(), &answer);
-            1
-        }
+    let told = socket::send(orders.as_raw_fd(), &[b"\n", why].concat());
+    match (held, told) {
+        (Ok(held), Ok(())) => u8::from(obey(&orders, &held).is_err()),
+        _ => 1,
     }
 }
 
@@ -100,7 +88,7 @@ fn prepare(orders: &OwnedFd) -> Result<Held, String> {
 /// who would be told, whoever else may hold the socket. Then the runs end by themselves.
 fn obey(orders: &OwnedFd, held: &Held) -> Result<(), Errno> {
     let mut runs = Runs::default();
-    let mut networks = Networks::new(held)?;
+    let mut networks = Networks::new(held);
     let mut buffer = vec![0; MOST_BYTES];
     let mut fds = Vec::new();
     let mut open = true;

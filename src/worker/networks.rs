@@ -29,11 +29,11 @@ pub(super) struct Network {
 }
 
 impl Networks {
-    pub(super) fn new(held: &Held) -> Result<Networks, Errno> {
-        Ok(Networks {
+    pub(super) fn new(held: &Held) -> Networks {
+        Networks {
             proc: held.proc.as_raw_fd(),
             free: Vec::new(),
-        })
+        }
     }
 
     /// Enters one that nobody is in; what the worker clones next is in it.
