@@ -36,7 +36,7 @@ pub(super) fn build(
         Some(_) => renew(image)?,
     }
     if image.watch.procfs {
-        let procfs = own_procfs().map_err(Failure::at(Step::Mounts, ITEM_WATCH))?;
+        let procfs = own_procfs(image).map_err(Failure::at(Step::Mounts, ITEM_WATCH))?;
         image.found.procfs.store(procfs, Relaxed);
     }
     Ok(stage.next())
@@ -119,16 +119,32 @@ fn carried_over(op: &ImageOp) -> Option<&CStr> {
     }
 }
 
-/// A procfs that is mounted nowhere, for pid 1 alone. Unlike the program's it shows
-/// also the processes that may not be looked into.
-fn own_procfs() -> Result<RawFd> {
+/// A procfs for pid 1 alone, where no path leads. Unlike the program's it shows also the
+/// processes that may not be looked into.
+///
+/// Closing the last descriptor of a mount that is mounted nowhere makes the kernel wait for
+/// every processor (namespace_unlock() in fs/namespace.c), a hundred microseconds: so it is
+/// mounted where the old root is taken away as a whole, or stays open until the program runs.
+fn own_procfs(image: &Image<'_>) -> Result<RawFd> {
     let only_processes = [(c"subset", c"pid")];
     let flags = mount::ATTR_RDONLY | mount::ATTR_NOEXEC | SAFE;
     let tree = mount::make(c"proc", &only_processes, flags)?;
-    let directory = fd::open_beneath(tree, c".");
-    fd::close(tree);
+    let directory = fd::open_beneath(tree, c".")?;
+    match image.standing {
+        None => {
+            // Not at `/`: what is stacked there is what step `root` detaches.
+            let old = fd::open_path(libc::AT_FDCWD, c"/proc", false)?;
+            let attached = mount::attach(tree, old);
+            fd::close(old);
+            fd::close(tree);
+            attached?;
+        }
+        Some(_) => {
+            fd::raise(tree)?;
+        }
+    }
     // Standard streams take their numbers later, in a table that pid 1 shares.
-    directory.and_then(fd::raise)
+    fd::raise(directory)
 }
 
 /// A private tmpfs stacked on `/`. Absolute paths still start at the old root,
