@@ -327,7 +327,7 @@ fn a_call_without_effect_is_found_out() {
         (
             libc::SYS_prctl,
             Some(DROP_BOUNDING),
-            "the bounding and ambient capability sets are empty",
+            "the bounding capability set is empty",
         ),
         (
             libc::SYS_prctl,
