@@ -64,6 +64,12 @@ impl Group {
         })
     }
 
+    /// Is it the group that all others are below? Its directory is the first that the kernel
+    /// numbers (cgroup_setup_root() in kernel/cgroup/cgroup.c).
+    pub(super) fn is_topmost(&self) -> bool {
+        nix::sys::stat::fstat(&self.directory).is_ok_and(|stat| stat.st_ino == 1)
+    }
+
     /// Where it was found.
     pub(super) fn path(&self) -> &Path {
         &self.path

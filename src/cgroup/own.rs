@@ -30,6 +30,9 @@ impl Place {
     pub(super) fn find() -> Result<Place, Failure> {
         let groups = groups()?;
         let own = own_in(&groups)?;
+        if let Some(place) = usual(&own, &groups) {
+            return Ok(place);
+        }
         let table = whole::read(c"/proc/self/mountinfo").map_err(|errno| {
             let error = io::Error::from(errno);
             Failure::new(format!("cannot read `/proc/self/mountinfo`: {error}"))
@@ -76,6 +79,29 @@ impl Place {
         let path = self.top.path().join(below);
         opened.map_err(|errno| Failure::because(format_args!("open {}", tick(path)), errno))
     }
+}
+
+/// The whole tree at one of the two places where everybody has it: the table of mounts, long
+/// on some machines, would say nothing more.
+fn usual(own: &Path, groups: &[u8]) -> Option<Place> {
+    // In another namespace paths begin elsewhere. This one has a fixed number (PROC_CGROUP_INIT_INO
+    // in the kernel's include/linux/proc_ns.h).
+    const FIRST_NAMESPACE: u64 = 0xefff_fffb;
+    let first = |stat: nix::sys::stat::FileStat| stat.st_ino == FIRST_NAMESPACE;
+    nix::sys::stat::stat("/proc/self/ns/cgroup")
+        .ok()
+        .filter(|stat| first(*stat))?;
+    let places = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+    let top = places
+        .into_iter()
+        .find_map(|at| Group::open(Path::new(at)).ok())?;
+    top.is_topmost().then_some(())?;
+    Some(Place {
+        below: below(own, Path::new("/")).ok()?,
+        top,
+        is_root: true,
+        taken_by_v1: parse_taken(groups),
+    })
 }
 
 /// The path of our own group, as `/proc/self/cgroup` says it now.
