@@ -91,5 +91,9 @@ fn launch(run: &args::Run, streams: &Streams) -> Result<Report, Failure> {
     streams.apply(&mut command)?;
     // For the program, once it is there; a launch that hangs can be interrupted.
     command.hold_signals();
-    Ok(command.spawn()?.wait_forwarding_signals()?)
+    let report = command.spawn()?.wait_forwarding_signals()?;
+    // This process ends now. Giving back piece by piece what the kernel takes back as a
+    // whole would touch a dozen pages that were not written to since the clone.
+    std::mem::forget(command);
+    Ok(report)
 }
