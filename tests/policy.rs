@@ -247,6 +247,28 @@ fn later_wins_and_refusals_add_up() {
 }
 
 #[test]
+fn two_rules_over_one_of_another_file_must_agree() {
+    let text = |rules: &str| format!("version = 1\nextends = [\"compile\"]\n[files]\n{rules}\n");
+    let agreeing = text("\"/x\" = \"read\"\n\"~/.cargo\" = \"none\"\n\"~//.cargo\" = \"none\"");
+    let policy = parse(&agreeing);
+    let rule = &policy.files[&inside("/home/u/.cargo")];
+    assert_eq!(rule.content, Content::Nothing);
+    assert_eq!(rule.origin, "x.toml:5");
+    for (more, names) in [
+        (
+            "\"~/./.cargo\" = \"read\"",
+            "`~/./.cargo` and `~/.cargo` of line 5",
+        ),
+        ("\"/x/\" = \"read\"", "`/x/` and `/x` of line 4"),
+    ] {
+        let text = format!("{agreeing}{more}\n");
+        let error = Policy::parse(&text, "x.toml", &context()).unwrap_err();
+        assert!(error.message.starts_with(names), "{error}");
+        assert_eq!(error.line, 7);
+    }
+}
+
+#[test]
 fn limits_of_speed_are_what_they_say() {
     let rates = |read_bytes, writes| IoRates {
         read_bytes,

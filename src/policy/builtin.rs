@@ -2,54 +2,57 @@
 //!
 //! Nothing is decided here; the texts lie in `policies/`.
 
-use super::error::Source;
-use super::shipped::{Item, count, items, line_starts, lines, table};
-use super::table::Table;
+use super::shipped::{File, Item, count, escaped, items, line_starts, lines, unescaped};
 
-/// Text, items and line starts of one file.
+/// One file, read.
 macro_rules! shipped {
     ($file:literal) => {{
         const TEXT: &str = include_str!(concat!("../../policies/", $file, ".toml"));
         static ITEMS: [Item; count(TEXT)] = items(TEXT);
+        static UNESCAPED: [u8; escaped(TEXT)] = unescaped(TEXT, &ITEMS);
         static STARTS: [usize; lines(TEXT)] = line_starts(TEXT);
-        (TEXT, &ITEMS, &STARTS)
+        File {
+            name: concat!($file, ".toml"),
+            text: TEXT,
+            items: &ITEMS,
+            unescaped: match str::from_utf8(&UNESCAPED) {
+                Ok(said) => said,
+                Err(_) => panic!("escapes do not end a character early"),
+            },
+            starts: &STARTS,
+        }
     }};
 }
 
-/// A text, what is in it, and where its lines begin.
-type Shipped = (&'static str, &'static [Item], &'static [usize]);
-
-const STRICT: Shipped = shipped!("strict");
-const BASE: Shipped = shipped!("base");
-const COMPILE: Shipped = shipped!("compile");
-const AGENT: Shipped = shipped!("agent");
-const JUDGE: Shipped = shipped!("judge");
-const JUDGE_COMPILE: Shipped = shipped!("judge-compile");
+static STRICT: File = shipped!("strict");
+static BASE: File = shipped!("base");
+static COMPILE: File = shipped!("compile");
+static AGENT: File = shipped!("agent");
+static JUDGE: File = shipped!("judge");
+static JUDGE_COMPILE: File = shipped!("judge-compile");
 
 /// Every built-in policy: name and text.
 pub const BUILTIN: &[(&str, &str)] = &[
-    ("strict", STRICT.0),
-    ("base", BASE.0),
-    ("compile", COMPILE.0),
-    ("agent", AGENT.0),
-    ("judge", JUDGE.0),
-    ("judge-compile", JUDGE_COMPILE.0),
+    ("strict", STRICT.text),
+    ("base", BASE.text),
+    ("compile", COMPILE.text),
+    ("agent", AGENT.text),
+    ("judge", JUDGE.text),
+    ("judge-compile", JUDGE_COMPILE.text),
 ];
 
 /// In the same order.
-static READ: [Shipped; BUILTIN.len()] = [STRICT, BASE, COMPILE, AGENT, JUDGE, JUDGE_COMPILE];
+static READ: [&File; BUILTIN.len()] = [&STRICT, &BASE, &COMPILE, &AGENT, &JUDGE, &JUDGE_COMPILE];
 
 /// The text of a built-in policy.
 pub fn builtin(name: &str) -> Option<&'static str> {
     position(name).map(|at| BUILTIN[at].1)
 }
 
-/// A built-in policy as [`Table::parse`] reads it, without parsing; it is
-/// called like its file.
-pub(super) fn read(name: &str) -> Option<(Source<'static>, Table<'static>)> {
-    let (text, items, starts) = READ[position(name)?];
-    let source = Source::indexed(format!("{name}.toml"), text, starts);
-    Some((source, table(text, items)))
+/// A built-in policy as [`Document::parse`](super::table::Document::parse) reads it,
+/// without parsing; it is called like its file.
+pub(super) fn read(name: &str) -> Option<&'static File> {
+    position(name).map(|at| READ[at])
 }
 
 fn position(name: &str) -> Option<usize> {
@@ -63,17 +66,51 @@ pub(super) fn names() -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::Source;
+    use super::super::table::{Document, Shape, Table, Value, entries};
     use super::*;
+
+    /// Everything in a table, one line for each key and value.
+    fn listed(table: Table, lines: &mut Vec<String>) {
+        for (key, value) in entries(table) {
+            lines.push(format!("{} {:?}", key.name, key.at));
+            list(&value, lines);
+        }
+    }
+
+    fn list(value: &Value, lines: &mut Vec<String>) {
+        lines.push(format!("{:?}", value.at));
+        match value.shape {
+            Shape::Table(table) => {
+                lines.push(String::from("{"));
+                listed(table, lines);
+                lines.push(String::from("}"));
+            }
+            Shape::Array(array) => {
+                lines.push(String::from("["));
+                array.items().for_each(|item| list(&item, lines));
+                lines.push(String::from("]"));
+            }
+            single => lines.push(format!("{single:?}")),
+        }
+    }
 
     #[test]
     fn what_was_read_when_this_was_compiled_is_what_the_parser_reads() {
         for (name, text) in BUILTIN {
-            let (source, document) = read(name).unwrap();
-            assert_eq!(document, Table::parse(text).unwrap(), "{name}");
-            let known = Source::new(format!("{name}.toml"), text);
+            let file = read(name).unwrap();
+            let source = file.source();
+            let document = Document::parse(text).unwrap();
+            let (mut compiled, mut parsed) = (Vec::new(), Vec::new());
+            listed(file.table(), &mut compiled);
+            listed(Table::Parsed(&document), &mut parsed);
+            assert_eq!(compiled, parsed, "{name}");
+            let called = format!("{name}.toml");
+            let known = Source::new(&called, text);
             assert_eq!((&source.name, source.text), (&known.name, known.text));
             for offset in 0..=text.len() {
                 assert_eq!(source.line(offset), known.line(offset), "{name} {offset}");
+                assert_eq!(source.origin(offset), known.origin(offset), "{name}");
             }
         }
     }

@@ -2,12 +2,16 @@
 //!
 //! It looks at nothing but the [`Context`] it is given (and, for one refusal, at
 //! where the home directory lies), so a policy means the same for the same context
-//! on every machine.
+//! on every machine. Where the context is this process's own it looks at no more of
+//! it than is asked for.
 
 use super::InsidePath;
 use super::error::quote;
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// The caller, as far as a policy can speak of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,24 +30,80 @@ impl Context {
     /// `/etc/passwd` says without it (so that rules that hide parts of it are
     /// not lost with the variable). Variables that are no UTF-8 count as unset.
     pub fn current() -> Context {
+        let mut env = BTreeMap::new();
+        for (name, value) in std::env::vars_os() {
+            // Of two, the one that getenv(3) finds, and so the one let through.
+            env.entry(name).or_insert(value);
+        }
+        let texts = env.into_iter().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         Context {
-            cwd: std::env::current_dir().unwrap_or_default(),
-            home: std::env::var_os("HOME")
-                .filter(|home| !home.is_empty())
-                .map(PathBuf::from)
-                .or_else(home_from_accounts),
-            env: std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .collect(),
+            cwd: current_dir(),
+            home: current_home(),
+            env: texts.collect(),
+        }
+    }
+}
+
+fn current_dir() -> PathBuf {
+    std::env::current_dir().unwrap_or_default()
+}
+
+fn current_home() -> Option<PathBuf> {
+    std::env::var_os("HOME")
+        .filter(|home| !home.is_empty())
+        .map(PathBuf::from)
+        .or_else(home_from_accounts)
+}
+
+/// Whom a policy is read for.
+pub(super) enum Caller<'c> {
+    /// Somebody described.
+    Of(&'c Context),
+    /// This process, as [`Context::current`] has it: each part looked at when a policy
+    /// first speaks of it, and then known.
+    Own {
+        cwd: OnceCell<PathBuf>,
+        home: OnceCell<Option<PathBuf>>,
+    },
+}
+
+impl Caller<'_> {
+    /// This process.
+    pub fn own() -> Caller<'static> {
+        Caller::Own {
+            cwd: OnceCell::new(),
+            home: OnceCell::new(),
+        }
+    }
+
+    /// [`Context::cwd`].
+    pub fn cwd(&self) -> &Path {
+        match self {
+            Caller::Of(context) => &context.cwd,
+            Caller::Own { cwd, .. } => cwd.get_or_init(current_dir),
+        }
+    }
+
+    fn home(&self) -> Option<&Path> {
+        match self {
+            Caller::Of(context) => context.home.as_deref(),
+            Caller::Own { home, .. } => home.get_or_init(current_home).as_deref(),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
+        match self {
+            Caller::Of(context) => context.env.get(name).map(Cow::from),
+            Caller::Own { .. } => std::env::var(name).ok().map(Cow::from),
         }
     }
 
     /// A path inside the sandbox: absolute, or beginning with `~`, `$NAME` or `.`.
     pub(super) fn inside(&self, text: &str) -> Result<InsidePath, Unresolved> {
         let path = match text.strip_prefix('.') {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => self.below_cwd(text)?,
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => self.below_cwd(text)?.into(),
             _ => self.expand(text)?.ok_or_else(|| {
                 Unresolved::Wrong(format!(
                     "{} must be absolute, or begin with `~`, `$NAME` or `.`",
@@ -58,36 +118,37 @@ impl Context {
     pub(super) fn host(&self, text: &str) -> Result<PathBuf, Unresolved> {
         let path = match self.expand(text)? {
             Some(path) => path,
-            None => self.below_cwd(text)?,
+            None => self.below_cwd(text)?.into(),
         };
-        Ok(checked(&path, text)?.as_path().to_owned())
+        checked(&path, text).map(InsidePath::into_path)
     }
 
     /// Is the working directory the home directory, or does it contain it? The one
     /// question here that looks at the disk: a home may be named by a link.
     pub(super) fn cwd_holds_home(&self) -> bool {
         // An empty path is the start of every other, and is no directory.
-        self.cwd.is_absolute()
-            && self.home.as_ref().is_some_and(|home| {
-                home.starts_with(&self.cwd)
-                    || home
-                        .canonicalize()
-                        .is_ok_and(|home| home.starts_with(&self.cwd))
+        let cwd = self.cwd();
+        cwd.is_absolute()
+            && self.home().is_some_and(|home| {
+                home.starts_with(cwd) || home.canonicalize().is_ok_and(|home| home.starts_with(cwd))
             })
     }
 
     fn below_cwd(&self, text: &str) -> Result<PathBuf, Unresolved> {
-        if !self.cwd.is_absolute() {
+        if !self.cwd().is_absolute() {
             return Err(Unresolved::Wrong(format!(
                 "{} needs a working directory, and the current one no longer exists",
                 quote(text)
             )));
         }
-        Ok(self.cwd.join(text))
+        Ok(self.cwd().join(text))
     }
 
     /// `None` for a relative path.
-    fn expand(&self, text: &str) -> Result<Option<PathBuf>, Unresolved> {
+    fn expand<'t>(&'t self, text: &'t str) -> Result<Option<Cow<'t, Path>>, Unresolved> {
+        if text.starts_with('/') {
+            return Ok(Some(Path::new(text).into()));
+        }
         if text.is_empty() {
             return Err(Unresolved::Wrong(String::from("the path is empty")));
         }
@@ -95,9 +156,8 @@ impl Context {
             Some((first, rest)) => (first, Some(rest)),
             None => (text, None),
         };
-        let base = if first == "~" {
-            let home = self.home.clone();
-            home.ok_or_else(|| unset("~", text))?
+        let base: Cow<Path> = if first == "~" {
+            self.home().ok_or_else(|| unset("~", text))?.into()
         } else if first.starts_with('~') {
             return Err(Unresolved::Wrong(format!(
                 "{} names another user's home; only `~` and `~/…` are known",
@@ -110,33 +170,31 @@ impl Context {
                     quote(text)
                 )));
             }
-            match self.env.get(name) {
-                Some(value) if !value.is_empty() => PathBuf::from(value),
+            match self.variable(name) {
+                Some(Cow::Owned(value)) if !value.is_empty() => PathBuf::from(value).into(),
+                Some(Cow::Borrowed(value)) if !value.is_empty() => Path::new(value).into(),
                 _ => return Err(unset(first, text)),
             }
-        } else if first.is_empty() {
-            return Ok(Some(PathBuf::from(text)));
         } else {
             return Ok(None);
         };
         // A bad value is not the same as none: a rule that hides something must
         // not vanish because of it.
-        let value = base.to_string_lossy();
         if !base.is_absolute() {
             return Err(Unresolved::Wrong(format!(
                 "`{first}` is {}, which is no absolute path",
-                quote(&value)
+                quote(&base.to_string_lossy())
             )));
         }
         if has_parent(&base) {
             return Err(Unresolved::Wrong(format!(
                 "`{first}` is {}, which contains `..`",
-                quote(&value)
+                quote(&base.to_string_lossy())
             )));
         }
         // Not `join`: what follows the slash is relative even in `~//etc`.
         Ok(Some(match rest {
-            Some(rest) => base.join(rest.trim_start_matches('/')),
+            Some(rest) => base.join(rest.trim_start_matches('/')).into(),
             None => base,
         }))
     }
@@ -186,7 +244,8 @@ fn checked(path: &Path, text: &str) -> Result<InsidePath, Unresolved> {
 }
 
 fn has_parent(path: &Path) -> bool {
-    path.components().any(|part| part == Component::ParentDir)
+    let mut names = path.as_os_str().as_bytes().split(|byte| *byte == b'/');
+    names.any(|name| name == b"..")
 }
 
 /// The names that a shell can expand.
@@ -230,7 +289,9 @@ mod tests {
 
     #[test]
     fn what_paths_mean() {
-        let inside = |text: &str| context().inside(text).unwrap().to_string();
+        let context = context();
+        let caller = Caller::Of(&context);
+        let inside = |text: &str| caller.inside(text).unwrap().to_string();
         assert_eq!(inside("/usr//lib/./x/"), "/usr/lib/x");
         assert_eq!(inside("~"), "/home/u");
         assert_eq!(inside("~/x"), "/home/u/x");
@@ -239,7 +300,7 @@ mod tests {
         assert_eq!(inside("$A/b"), "/a/b");
         assert_eq!(inside("."), "/work/here");
         assert_eq!(inside("./x"), "/work/here/x");
-        let host = |text: &str| context().host(text).unwrap();
+        let host = |text: &str| caller.host(text).unwrap();
         assert_eq!(host("x/y"), Path::new("/work/here/x/y"));
         assert_eq!(host(".hidden"), Path::new("/work/here/.hidden"));
         assert_eq!(host("~/x"), Path::new("/home/u/x"));
@@ -247,7 +308,9 @@ mod tests {
 
     #[test]
     fn what_they_must_not_mean() {
-        let wrong = |text: &str| context().inside(text).unwrap_err().message();
+        let context = context();
+        let caller = Caller::Of(&context);
+        let wrong = |text: &str| caller.inside(text).unwrap_err().message();
         assert_eq!(wrong(""), "the path is empty");
         assert_eq!(wrong("/a/../b"), "`/a/../b` must not contain `..`");
         assert_eq!(wrong("./.."), "`./..` must not contain `..`");
@@ -269,6 +332,7 @@ mod tests {
         assert_eq!(wrong("$EMPTY"), "`$EMPTY` is not set");
         assert_eq!(wrong("$NO/x"), "`$NO` is not set, and `$NO/x` needs it");
         let nobody = Context::default();
+        let nobody = Caller::Of(&nobody);
         assert!(matches!(nobody.inside("~/x"), Err(Unresolved::Unset(_))));
         assert!(matches!(nobody.inside("."), Err(Unresolved::Wrong(_))));
         // A directory that was removed holds nobody's home.
@@ -276,7 +340,26 @@ mod tests {
             home: Some(PathBuf::from("/home/u")),
             ..Context::default()
         };
-        assert!(!removed.cwd_holds_home());
+        assert!(!Caller::Of(&removed).cwd_holds_home());
+    }
+
+    #[test]
+    fn this_process_is_the_same_to_a_policy_either_way() {
+        let current = Context::current();
+        let (own, described) = (Caller::own(), Caller::Of(&current));
+        let variables = ["$HOME", "$PATH", "$PWD", "$CARGO_MANIFEST_DIR", "$NOT_SET"];
+        for text in ["/a", ".", "./x", "~", "~/x", "x"]
+            .into_iter()
+            .chain(variables)
+        {
+            assert_eq!(own.inside(text), described.inside(text), "{text}");
+            assert_eq!(own.host(text), described.host(text), "{text}");
+        }
+        assert_eq!(own.cwd(), described.cwd());
+        assert_eq!(own.cwd_holds_home(), described.cwd_holds_home());
+        for name in current.env.keys() {
+            assert_eq!(own.variable(name), described.variable(name), "{name}");
+        }
     }
 
     #[test]

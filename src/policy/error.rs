@@ -70,7 +70,9 @@ impl std::error::Error for Error {}
 /// A policy text and its name: what turns byte offsets into places.
 pub(super) struct Source<'a> {
     /// The name shown to people.
-    pub name: String,
+    pub name: Cow<'a, str>,
+    /// The same as messages have it in their middle.
+    escaped: Cow<'a, str>,
     /// The whole text.
     pub text: &'a str,
     /// Offset of the first byte of each line, so that a place costs a binary
@@ -80,19 +82,21 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Indexes the lines.
-    pub fn new(name: impl Into<String>, text: &'a str) -> Source<'a> {
+    pub fn new(name: &'a str, text: &'a str) -> Source<'a> {
         let ends = text.match_indices('\n').map(|(at, _)| at + 1);
         Source {
             name: name.into(),
+            escaped: escape(name).into(),
             text,
             starts: std::iter::once(0).chain(ends).collect(),
         }
     }
 
-    /// The same with the lines indexed already.
-    pub fn indexed(name: impl Into<String>, text: &'a str, starts: &'a [usize]) -> Source<'a> {
+    /// The same with the lines indexed already, and a name that hides nothing.
+    pub fn indexed(name: &'a str, text: &'a str, starts: &'a [usize]) -> Source<'a> {
         Source {
             name: name.into(),
+            escaped: name.into(),
             text,
             starts: starts.into(),
         }
@@ -107,7 +111,7 @@ impl<'a> Source<'a> {
         let line = self.line(offset);
         let start = self.starts[line - 1];
         Error {
-            file: self.name.clone(),
+            file: self.name.clone().into_owned(),
             line,
             column: self.text[start..offset].chars().count() + 1,
             source_line: self.source_line(line).to_owned(),
@@ -130,8 +134,20 @@ impl<'a> Source<'a> {
 
     /// `strict.toml:12`, for messages that come later than reading.
     pub fn origin(&self, offset: usize) -> String {
-        format!("{}:{}", escape(&self.name), self.line(offset))
+        let mut origin = String::with_capacity(self.escaped.len() + 8);
+        origin.push_str(&self.escaped);
+        origin.push(':');
+        push_number(&mut origin, self.line(offset));
+        origin
     }
+}
+
+/// Every rule has its place written: without the machinery of formatting.
+fn push_number(text: &mut String, number: usize) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    text.push(char::from(b'0' + (number % 10) as u8));
 }
 
 /// Foreign text made harmless to print: control characters and the characters
@@ -219,6 +235,15 @@ mod tests {
         }
         assert_eq!(source.error(0..0, "m").source_line, "é");
         assert_eq!(source.line(text.len()), 3);
+    }
+
+    #[test]
+    fn an_origin_is_a_name_and_a_line() {
+        let text = "\n".repeat(1_000_000);
+        let source = Source::new("a\u{202e}b", &text);
+        assert_eq!(source.origin(0), "a\\u{202e}b:1");
+        assert_eq!(source.origin(9), "a\\u{202e}b:10");
+        assert_eq!(source.origin(text.len()), "a\\u{202e}b:1000001");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //!
 //! It looks at no file system; whether a source exists is the plan's to ask.
 
-use super::context::{Context, Unresolved};
+use super::context::{Caller, Unresolved};
 use super::error::{Error, Source, quote};
 use super::table::{Key, Shape, Table, Value, entries};
 use super::values::{default_inodes, tmpfs_bytes, tmpfs_inodes};
 use super::{Access, Content, FileRule, InsidePath};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -41,36 +42,63 @@ const SYNTHETIC: [&str; 4] = ["passwd", "group", "hosts", "hostname"];
 /// Size of `/dev/shm` where the policy does not say.
 pub(super) const DEFAULT_SHM: u64 = 64 << 20;
 
-/// Rules of one `[files]` table.
-pub(super) fn read(
+/// Lays the rules of one `[files]` table over those of the files before it.
+pub(super) fn lay(
+    rules: &mut BTreeMap<InsidePath, FileRule>,
     source: &Source,
-    context: &Context,
-    table: &Table,
-) -> Result<BTreeMap<InsidePath, FileRule>, Error> {
-    let mut rules: BTreeMap<InsidePath, (Key, FileRule)> = BTreeMap::new();
+    caller: &Caller,
+    table: Table,
+) -> Result<(), Error> {
+    let mut own = Own::default();
     for (key, value) in entries(table) {
-        let Some(rule) = rule(source, context, &key, value)? else {
+        let Some((path, rule)) = rule(source, caller, &key, &value)? else {
             continue;
         };
-        let path = match context.inside(key.name) {
-            Ok(path) => path,
-            Err(Unresolved::Unset(_)) if rule.optional => continue,
-            Err(why) => return Err(unresolved(source, key.at, why)),
-        };
-        if let Some((first, known)) = rules.get(&path) {
-            // `~/.cargo` and `$CARGO_HOME` are often the same directory; as long
-            // as both say the same, nothing is lost.
-            let agree = same(known, &rule);
-            let literal = |key: &Key| key.name.starts_with('/');
-            if !agree || (literal(first) && literal(&key)) {
-                return Err(twice(source, &path, first, &key));
+        match rules.entry(path) {
+            Entry::Vacant(place) => {
+                place.insert(rule);
             }
-            continue;
+            Entry::Occupied(mut place) => {
+                if let Some(first) = own.first(caller, place.key()) {
+                    // `~/.cargo` and `$CARGO_HOME` are often the same directory; as long
+                    // as both say the same, nothing is lost.
+                    let agree = same(place.get(), &rule);
+                    let literal = |key: &Key| key.name.starts_with('/');
+                    if !agree || (literal(first) && literal(&key)) {
+                        return Err(twice(source, place.key(), first, &key));
+                    }
+                    continue;
+                }
+                place.insert(rule);
+            }
         }
-        rules.insert(path, (key, rule));
+        own.keys.push(key);
     }
-    let rules = rules.into_iter().map(|(path, (_, rule))| (path, rule));
-    Ok(rules.collect())
+    Ok(())
+}
+
+/// The rules of one table.
+#[derive(Default)]
+struct Own<'t> {
+    /// Their keys, in the order of the file.
+    keys: Vec<Key<'t>>,
+    /// Where each of the first of them stands.
+    places: BTreeMap<InsidePath, usize>,
+    placed: usize,
+}
+
+impl<'t> Own<'t> {
+    /// The key of the rule for this path. Hardly a path has two rules: what is needed to
+    /// tell is made when one does.
+    fn first(&mut self, caller: &Caller, path: &InsidePath) -> Option<&Key<'t>> {
+        for (at, key) in self.keys.iter().enumerate().skip(self.placed) {
+            if let Ok(path) = caller.inside(key.name) {
+                self.places.entry(path).or_insert(at);
+            }
+        }
+        self.placed = self.keys.len();
+        self.keys.get(*self.places.get(path)?)
+    }
 }
 
 fn unresolved(source: &Source, at: Range<usize>, why: Unresolved) -> Error {
@@ -104,15 +132,16 @@ fn twice(source: &Source, path: &InsidePath, first: &Key, second: &Key) -> Error
     ))
 }
 
-/// One rule; `None` when it is optional and its source cannot be named here.
+/// One rule and its place; `None` when it is optional and its source cannot be named
+/// here.
 fn rule(
     source: &Source,
-    context: &Context,
+    caller: &Caller,
     key: &Key,
     value: &Value,
-) -> Result<Option<FileRule>, Error> {
+) -> Result<Option<(InsidePath, FileRule)>, Error> {
     let mut fields = Fields::default();
-    match &value.shape {
+    match value.shape {
         Shape::String(word) => fields.access = Some((word, value.at.clone())),
         Shape::Table(table) => fields.read(source, table)?,
         _ => {
@@ -120,7 +149,7 @@ fn rule(
             return Err(source.mistyped(key, value, wanted));
         }
     }
-    fields.rule(source, context, key)
+    fields.rule(source, caller, key)
 }
 
 /// A value and where it stands.
@@ -144,27 +173,27 @@ struct Fields<'t> {
 }
 
 impl<'t> Fields<'t> {
-    fn read(&mut self, source: &Source, table: &'t Table<'t>) -> Result<(), Error> {
+    fn read(&mut self, source: &Source, table: Table<'t>) -> Result<(), Error> {
         for (key, value) in entries(table) {
             let at = value.at.clone();
             let wrong = |why: String| source.error(value.at.clone(), why);
-            let string = || source.string(&key, value);
+            let string = || source.string(&key, &value);
             match key.name {
                 "from" => self.from = Some((string()?, at)),
                 "access" => self.access = Some((string()?, at)),
                 "tmpfs" => self.tmpfs = Some((tmpfs_bytes(string()?).map_err(wrong)?, at)),
                 "inodes" => {
-                    let number = source.count(&key, value)?;
+                    let number = source.count(&key, &value)?;
                     self.inodes = Some((tmpfs_inodes(number).map_err(wrong)?, at));
                 }
-                "exec" => self.exec = Some((source.boolean(&key, value)?, at)),
+                "exec" => self.exec = Some((source.boolean(&key, &value)?, at)),
                 "text" => self.text = Some((string()?, at)),
                 "symlink" => self.symlink = Some((string()?, at)),
                 "synthetic" => self.synthetic = Some((string()?, at)),
-                "dev" => self.dev = Some((source.boolean(&key, value)?, at)),
+                "dev" => self.dev = Some((source.boolean(&key, &value)?, at)),
                 "shm" => self.shm = Some((tmpfs_bytes(string()?).map_err(wrong)?, at)),
                 "git" => self.git = Some((string()?, at)),
-                "optional" => self.optional = source.boolean(&key, value)?,
+                "optional" => self.optional = source.boolean(&key, &value)?,
                 // For people; it need only be text.
                 "reason" => {
                     string()?;
@@ -176,63 +205,88 @@ impl<'t> Fields<'t> {
     }
 
     fn rule(
-        mut self,
+        &self,
         source: &Source,
-        context: &Context,
+        caller: &Caller,
         key: &Key,
-    ) -> Result<Option<FileRule>, Error> {
+    ) -> Result<Option<(InsidePath, FileRule)>, Error> {
         self.one_content(source)?;
         if let Some((false, at)) = &self.dev {
             let message = "`dev` can only be true; leave it out instead";
             return Err(source.error(at.clone(), message));
         }
         let git = self.git(source)?;
-        let made = self.made(source)?;
-        let (content, access) = match made {
-            Some(made) => {
+        let (content, access) = match self.made(source)? {
+            Some((content, access)) => {
                 self.refuse_git(source)?;
-                made
+                (Some(content), access)
             }
-            None => match self.named(source, context, key)? {
-                Some(named) => named,
-                None => return Ok(None),
-            },
+            None => self.named(source, caller, key)?,
+        };
+        let from = match (&content, &self.from) {
+            (None, Some((from, at))) => {
+                let Some(from) = self.resolved(source, at, caller.host(from))? else {
+                    return Ok(None);
+                };
+                Some(from)
+            }
+            _ => None,
+        };
+        let Some(path) = self.resolved(source, &key.at, caller.inside(key.name))? else {
+            return Ok(None);
         };
         // `~`, `.` and `$NAME` mean a place on the host, whatever lies around.
-        let named = self.from.is_some() || !key.name.starts_with('/');
-        Ok(Some(FileRule {
-            follows: !named && matches!(content, Content::Host(_)),
-            content,
+        let follows = content.is_none() && from.is_none() && key.name.starts_with('/');
+        // Without `from` the key means the host path of the same name.
+        let host = || Content::Host(from.unwrap_or_else(|| path.as_path().to_owned()));
+        let rule = FileRule {
+            content: content.unwrap_or_else(host),
             access,
             optional: self.optional,
             git,
+            follows,
             origin: source.origin(key.at.start),
-        }))
+        };
+        Ok(Some((path, rule)))
+    }
+
+    /// A path; `None` where it has no meaning here and the rule is optional.
+    fn resolved<T>(
+        &self,
+        source: &Source,
+        at: &Range<usize>,
+        path: Result<T, Unresolved>,
+    ) -> Result<Option<T>, Error> {
+        match path {
+            Ok(path) => Ok(Some(path)),
+            Err(Unresolved::Unset(_)) if self.optional => Ok(None),
+            Err(why) => Err(unresolved(source, at.clone(), why)),
+        }
     }
 
     /// A rule has one content, and only the keys that go with it.
     fn one_content(&self, source: &Source) -> Result<(), Error> {
-        let start = |at: &Range<usize>| at.clone();
-        let mut contents: Vec<(&str, Range<usize>)> = [
-            ("from", self.from.as_ref().map(|(_, at)| start(at))),
-            ("tmpfs", self.tmpfs.as_ref().map(|(_, at)| start(at))),
-            ("text", self.text.as_ref().map(|(_, at)| start(at))),
-            ("symlink", self.symlink.as_ref().map(|(_, at)| start(at))),
-            (
-                "synthetic",
-                self.synthetic.as_ref().map(|(_, at)| start(at)),
-            ),
-            ("dev", self.dev.as_ref().map(|(_, at)| start(at))),
-        ]
-        .into_iter()
-        .filter_map(|(name, at)| Some((name, at?)))
-        .collect();
-        contents.sort_by_key(|(_, at)| at.start);
-        if let [(first, _), (second, at), ..] = &contents[..] {
-            let message = format!("`{first}` and `{second}` exclude each other");
-            return Err(source.error(at.clone(), message));
+        let contents = [
+            ("from", self.from.as_ref().map(|(_, at)| at)),
+            ("tmpfs", self.tmpfs.as_ref().map(|(_, at)| at)),
+            ("text", self.text.as_ref().map(|(_, at)| at)),
+            ("symlink", self.symlink.as_ref().map(|(_, at)| at)),
+            ("synthetic", self.synthetic.as_ref().map(|(_, at)| at)),
+            ("dev", self.dev.as_ref().map(|(_, at)| at)),
+        ];
+        let present = || {
+            let contents = contents.iter();
+            contents.filter_map(|(name, at)| Some((*name, (*at)?)))
+        };
+        if present().nth(1).is_some() {
+            let mut placed: Vec<_> = present().collect();
+            placed.sort_by_key(|(_, at)| at.start);
+            if let [(first, _), (second, at), ..] = placed[..] {
+                let message = format!("`{first}` and `{second}` exclude each other");
+                return Err(source.error(at.clone(), message));
+            }
         }
-        let content = contents.first().map(|(name, _)| *name);
+        let content = present().next().map(|(name, _)| name);
         let strays = [
             (
                 "access",
@@ -295,7 +349,7 @@ impl<'t> Fields<'t> {
     }
 
     /// Content that we make ourselves.
-    fn made(&mut self, source: &Source) -> Result<Option<(Content, Access)>, Error> {
+    fn made(&self, source: &Source) -> Result<Option<(Content, Access)>, Error> {
         if let Some((bytes, _)) = self.tmpfs {
             let inodes = match self.inodes {
                 Some((inodes, _)) => inodes,
@@ -336,13 +390,13 @@ impl<'t> Fields<'t> {
         Ok(None)
     }
 
-    /// Content that a word of access names, from the host but for a few.
+    /// What a word of access names; no content is that of a host path.
     fn named(
         &self,
         source: &Source,
-        context: &Context,
+        caller: &Caller,
         key: &Key,
-    ) -> Result<Option<(Content, Access)>, Error> {
+    ) -> Result<(Option<Content>, Access), Error> {
         let Some((word, at)) = &self.access else {
             let message = format!("the rule for {} says no `access`", quote(key.name));
             let error = source.error(key.at.clone(), message);
@@ -360,13 +414,13 @@ impl<'t> Fields<'t> {
             )),
             _ => None,
         };
-        if special.is_some() {
+        if let Some((content, access)) = special {
             if self.from.is_some() {
                 let message = format!("`access = \"{word}\"` does not go with `from`");
                 return Err(source.error(at.clone(), message));
             }
             self.refuse_git(source)?;
-            return Ok(special);
+            return Ok((Some(content), access));
         }
         let access = match *word {
             "read" => Access::Read,
@@ -388,7 +442,7 @@ impl<'t> Fields<'t> {
             self.from.as_ref().map_or(key.name, |(from, _)| from),
             "." | "./"
         ) && access.writes()
-            && context.cwd_holds_home()
+            && caller.cwd_holds_home()
         {
             let message = "the working directory `.` is your home directory, or contains it, and the program could write what your shell runs at the next login";
             let error = source.error(at.clone(), message);
@@ -396,20 +450,6 @@ impl<'t> Fields<'t> {
                 "start in a project directory; a policy that means the home directory says `~`",
             ));
         }
-        let (host, at) = match &self.from {
-            Some((from, at)) => (context.host(from), at),
-            // The key means the host path of the same name.
-            None => (
-                context
-                    .inside(key.name)
-                    .map(|path| path.as_path().to_owned()),
-                &key.at,
-            ),
-        };
-        match host {
-            Ok(path) => Ok(Some((Content::Host(path), access))),
-            Err(Unresolved::Unset(_)) if self.optional => Ok(None),
-            Err(why) => Err(unresolved(source, at.clone(), why)),
-        }
+        Ok((None, access))
     }
 }

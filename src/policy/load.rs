@@ -4,12 +4,12 @@
 //! than a megabyte of it.
 
 use super::builtin::{self, builtin, names};
-use super::context::Context;
+use super::context::{Caller, Context};
 use super::error::{Error, Source, quote};
 use super::open::{self, FileId};
 use super::sections::{Draft, TOP, unknown_at_top};
 use super::suggest::nearest;
-use super::table::{Shape, Table, entries};
+use super::table::{Document, Shape, Table, entries};
 use super::{Policy, unexplained_host_network};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -29,16 +29,30 @@ impl Policy {
     /// # Errors
     /// The first mistake, with its place.
     pub fn load(name_or_path: &OsStr, context: &Context) -> Result<Policy, Error> {
-        let mut reading = Reading::new(context, true);
+        Policy::load_for(name_or_path, &Caller::Of(context))
+    }
+
+    /// The same with [`Context::current`], and with no more of it looked at than the
+    /// policy speaks of: most have no use for the environment.
+    ///
+    /// # Errors
+    /// The first mistake, with its place.
+    pub fn load_here(name_or_path: &OsStr) -> Result<Policy, Error> {
+        Policy::load_for(name_or_path, &Caller::own())
+    }
+
+    fn load_for(name_or_path: &OsStr, caller: &Caller) -> Result<Policy, Error> {
+        let mut reading = Reading::new(caller, true);
         let shown = name_or_path.to_string_lossy();
         let is_path = name_or_path.as_bytes().contains(&b'/') || shown.ends_with(".toml");
         if let (false, Some(name)) = (is_path, name_or_path.to_str())
-            && let Some((source, document)) = builtin::read(name)
+            && let Some(file) = builtin::read(name)
         {
-            reading.layer(Id::Builtin(name.to_owned()), &source, &document, None)?;
+            let id = Id::Builtin(file.name);
+            reading.layer(id, &file.source(), file.table(), None)?;
             return reading.finish();
         }
-        let path = context.cwd.join(name_or_path);
+        let path = caller.cwd().join(name_or_path);
         if !is_path && !path.exists() {
             return Err(no_such_policy(&shown));
         }
@@ -53,7 +67,8 @@ impl Policy {
     /// # Errors
     /// The first mistake, with its place.
     pub fn parse(text: &str, file_name: &str, context: &Context) -> Result<Policy, Error> {
-        let mut reading = Reading::new(context, false);
+        let caller = Caller::Of(context);
+        let mut reading = Reading::new(&caller, false);
         reading.text(Id::Text, file_name, text, None)?;
         reading.finish()
     }
@@ -72,16 +87,17 @@ impl Policy {
 }
 
 /// What a text is, so that a chain that meets itself is noticed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Id {
     Text,
-    Builtin(String),
+    /// By its name.
+    Builtin(&'static str),
     File(FileId),
 }
 
 /// One reading of a policy and everything it extends.
 struct Reading<'a> {
-    context: &'a Context,
+    caller: &'a Caller<'a>,
     /// May `extends` name files?
     files: bool,
     draft: Draft,
@@ -92,9 +108,9 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(context: &'a Context, files: bool) -> Reading<'a> {
+    fn new(caller: &'a Caller<'a>, files: bool) -> Reading<'a> {
         Reading {
-            context,
+            caller,
             files,
             draft: Draft::default(),
             chain: Vec::new(),
@@ -131,8 +147,8 @@ impl<'a> Reading<'a> {
 
     fn text(&mut self, id: Id, name: &str, text: &str, path: Option<&Path>) -> Result<(), Error> {
         let source = Source::new(name, text);
-        let document = Table::parse(text).map_err(|error| syntax(&source, &error))?;
-        self.layer(id, &source, &document, path)
+        let document = Document::parse(text).map_err(|error| syntax(&source, &error))?;
+        self.layer(id, &source, Table::Parsed(&document), path)
     }
 
     /// Lays down what a text extends, then the text. `path` is where the text
@@ -141,33 +157,33 @@ impl<'a> Reading<'a> {
         &mut self,
         id: Id,
         source: &Source,
-        document: &Table,
+        top: Table,
         path: Option<&Path>,
     ) -> Result<(), Error> {
-        self.chain.push((id.clone(), source.name.clone()));
-        self.head(source, document, path)?;
-        self.draft.lay(source, self.context, document)?;
+        self.chain.push((id, source.name.clone().into_owned()));
+        self.head(source, top, path)?;
+        self.draft.lay(source, self.caller, top)?;
         self.chain.pop();
         self.done.push(id);
         Ok(())
     }
 
     /// `version` and `extends`.
-    fn head(&mut self, source: &Source, top: &Table, path: Option<&Path>) -> Result<(), Error> {
+    fn head(&mut self, source: &Source, top: Table, path: Option<&Path>) -> Result<(), Error> {
         let mut version = false;
         let mut extends = Vec::new();
         for (key, value) in entries(top) {
             match key.name {
                 "version" => {
-                    let right = matches!(&value.shape, Shape::Integer(..))
-                        && source.count(&key, value)? == 1;
+                    let right = matches!(value.shape, Shape::Integer(..))
+                        && source.count(&key, &value)? == 1;
                     if !right {
                         let message = "`version` must be 1, the only one there is so far";
                         return Err(source.error(value.at.clone(), message));
                     }
                     version = true;
                 }
-                "extends" => extends = source.strings(&key, value)?,
+                "extends" => extends = source.strings(&key, &value)?,
                 name if TOP.contains(&name) => {}
                 _ => return Err(unknown_at_top(source, &key)),
             }
@@ -190,10 +206,10 @@ impl<'a> Reading<'a> {
     }
 
     fn extend(&mut self, source: &Source, entry: &str, path: Option<&Path>) -> Result<(), Failed> {
-        if let Some((source, document)) = builtin::read(entry) {
-            let id = Id::Builtin(entry.to_owned());
-            return match self.is_new(&id, &source.name)? {
-                true => Ok(self.layer(id, &source, &document, None)?),
+        if let Some(file) = builtin::read(entry) {
+            let id = Id::Builtin(file.name);
+            return match self.is_new(&id, file.name)? {
+                true => Ok(self.layer(id, &file.source(), file.table(), None)?),
                 false => Ok(()),
             };
         }
@@ -215,7 +231,7 @@ impl<'a> Reading<'a> {
         }
         let target = path.parent().unwrap_or(Path::new("/")).join(entry);
         // Named as the file that extends it was: relative stays relative.
-        let shown = Path::new(&source.name).with_file_name(entry);
+        let shown = Path::new(&*source.name).with_file_name(entry);
         let shown = shown.to_string_lossy();
         // Before the file is opened: a chain of a million files ends here.
         if self.chain.len() >= DEEPEST {

@@ -5,6 +5,7 @@
 //! [`crate::plan`].
 
 // In the order a policy goes through them.
+mod inside;
 pub(crate) mod context;
 mod open;
 mod load;
@@ -25,13 +26,13 @@ mod error;
 pub use builtin::{BUILTIN, builtin};
 pub use context::Context;
 pub use error::Error;
+pub use inside::InsidePath;
 pub(crate) use rates::processors;
 pub use rates::{CPU_PERIOD_US, Disk, IoRates};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A whole policy: one value per key of the file format, defaults filled in.
@@ -63,6 +64,17 @@ impl Policy {
     /// around it of `/work/.git`. Called whenever a rule was added; once more
     /// changes nothing.
     pub fn settle(&mut self) {
+        // Where every named tree stands at its own place, what follows does too.
+        if !self.files.iter().any(|(at, rule)| rule.is_displaced(at)) {
+            for (at, rule) in &mut self.files {
+                if let (true, Content::Host(source)) = (rule.follows, &mut rule.content)
+                    && !at.is(source)
+                {
+                    *source = at.as_path().to_owned();
+                }
+            }
+            return;
+        }
         let following: Vec<InsidePath> = self
             .files
             .iter()
@@ -109,60 +121,6 @@ fn unexplained_host_network() -> Error {
         .hint("write `host-network = \"why the program needs it\"` under `[weaken]`")
 }
 
-/// An absolute, normalised path inside the sandbox: no `.`, no `..`, no NUL, no
-/// doubled or trailing slash.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InsidePath(OsString);
-
-impl InsidePath {
-    /// Checks and normalises. The error is a sentence fragment such as
-    /// ``must be absolute``.
-    pub fn new(path: impl AsRef<Path>) -> Result<InsidePath, &'static str> {
-        use std::os::unix::ffi::OsStrExt;
-        use std::path::Component;
-        let path = path.as_ref();
-        if path.as_os_str().as_bytes().contains(&0) {
-            return Err("contains a NUL byte");
-        }
-        if path.as_os_str().len() >= libc::PATH_MAX as usize {
-            return Err("is longer than PATH_MAX");
-        }
-        if !path.is_absolute() {
-            return Err("must be absolute");
-        }
-        let mut normal = PathBuf::with_capacity(path.as_os_str().len());
-        normal.push("/");
-        for component in path.components() {
-            match component {
-                Component::RootDir | Component::CurDir => {}
-                Component::ParentDir => return Err("must not contain `..`"),
-                Component::Normal(name) => normal.push(name),
-                Component::Prefix(_) => return Err("must be a Unix path"),
-            }
-        }
-        // Being normal it is compared by its bytes.
-        Ok(InsidePath(normal.into_os_string()))
-    }
-
-    /// The path, always absolute.
-    pub fn as_path(&self) -> &Path {
-        Path::new(&self.0)
-    }
-}
-
-/// Equal and ordered as its bytes are.
-impl std::borrow::Borrow<OsStr> for InsidePath {
-    fn borrow(&self) -> &OsStr {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for InsidePath {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.as_path().display().fmt(f)
-    }
-}
-
 /// One rule of the file map.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRule {
@@ -183,6 +141,16 @@ pub struct FileRule {
     pub follows: bool,
     /// Where the rule was written, for messages: `strict.toml:12`, `--read`.
     pub origin: String,
+}
+
+impl FileRule {
+    /// Does it show, at this place, a tree that has another on the host?
+    fn is_displaced(&self, at: &InsidePath) -> bool {
+        match &self.content {
+            Content::Host(source) => !self.follows && !at.is(source),
+            _ => false,
+        }
+    }
 }
 
 /// What is found at an inside path.

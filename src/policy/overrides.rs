@@ -4,7 +4,7 @@
 //! Nothing here weakens by itself: whoever overrides asks [`Policy::validate`]
 //! afterwards.
 
-use super::context::{Context, Unresolved};
+use super::context::{Caller, Context, Unresolved};
 use super::error::quote;
 use super::suggest::nearest;
 use super::values;
@@ -31,9 +31,10 @@ impl Policy {
             Some((host, inside)) => (host, Some(inside)),
             None => (spec, None),
         };
-        let host = context.host(host).map_err(Unresolved::message)?;
+        let caller = Caller::Of(context);
+        let host = caller.host(host).map_err(Unresolved::message)?;
         let inside = match inside {
-            Some(inside) => context.inside(inside).map_err(Unresolved::message)?,
+            Some(inside) => caller.inside(inside).map_err(Unresolved::message)?,
             None => InsidePath::new(&host).map_err(str::to_owned)?,
         };
         // The option that the caller typed: `--write-exec`, for `write+exec`.
@@ -274,7 +275,8 @@ fn set_cap(limits: &mut Limits, name: &str, text: &str) -> Result<(), String> {
 
 /// On a command line, a relative path is relative to the working directory.
 fn override_path(text: &str, context: &Context) -> Result<InsidePath, String> {
-    let path = context.host(text).map_err(Unresolved::message)?;
+    let path = Caller::Of(context).host(text);
+    let path = path.map_err(Unresolved::message)?;
     InsidePath::new(path).map_err(str::to_owned)
 }
 

@@ -4,7 +4,7 @@
 //!
 //! It never rounds, and looks at no disk: which one a path means is the host's to say.
 
-use super::context::{Context, Unresolved};
+use super::context::{Caller, Unresolved};
 use super::error::{Error, Source, quote};
 use super::table::{Key, Shape, Table, Value, entries};
 use super::units::{parse_bytes, size};
@@ -115,13 +115,13 @@ pub(super) fn cpu_weight(number: u64) -> Result<u32, String> {
 pub(super) fn io_max(
     known: &mut BTreeMap<Disk, IoRates>,
     source: &Source,
-    context: &Context,
+    context: &Caller,
     key: &Key,
     value: &Value,
 ) -> Result<(), Error> {
-    let table = match &value.shape {
+    let table = match value.shape {
         Shape::Table(table) => table,
-        Shape::String(word) if word == "none" => {
+        Shape::String("none") => {
             known.clear();
             return Ok(());
         }
@@ -135,16 +135,16 @@ pub(super) fn io_max(
             let message = format!("{} is named twice", quote(&disk.to_string()));
             return Err(source.error(key.at, message));
         }
-        match &value.shape {
+        match value.shape {
             Shape::Table(table) => {
-                known.insert(disk.clone(), rates(source, &key, value, table)?);
+                known.insert(disk.clone(), rates(source, &key, &value, table)?);
             }
-            Shape::String(word) if word == "none" => {
+            Shape::String("none") => {
                 known.remove(&disk);
             }
             _ => {
                 let wanted = "a table such as { read-bytes = \"10MiB\" }, or \"none\"";
-                return Err(source.mistyped(&key, value, wanted));
+                return Err(source.mistyped(&key, &value, wanted));
             }
         }
         named.push(disk);
@@ -152,7 +152,7 @@ pub(super) fn io_max(
     Ok(())
 }
 
-fn disk(source: &Source, context: &Context, key: &Key) -> Result<Disk, Error> {
+fn disk(source: &Source, context: &Caller, key: &Key) -> Result<Disk, Error> {
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     if let Some((major, minor)) = key.name.split_once(':')
         && digits(major)
@@ -176,7 +176,7 @@ fn disk(source: &Source, context: &Context, key: &Key) -> Result<Disk, Error> {
     })
 }
 
-fn rates(source: &Source, key: &Key, value: &Value, table: &Table) -> Result<IoRates, Error> {
+fn rates(source: &Source, key: &Key, value: &Value, table: Table) -> Result<IoRates, Error> {
     let mut rates = IoRates::default();
     for (inner, value) in entries(table) {
         let wrong = |why: String| source.error(value.at.clone(), why);
@@ -187,13 +187,13 @@ fn rates(source: &Source, key: &Key, value: &Value, table: &Table) -> Result<IoR
             "writes" => (&mut rates.writes, false),
             _ => return Err(source.unknown(&inner, &RATES)),
         };
-        let rate = match (&value.shape, bytes) {
+        let rate = match (value.shape, bytes) {
             (Shape::String(text), true) => parse_bytes(text).map_err(wrong)?,
-            (Shape::Integer(..), _) => source.count(&inner, value)?,
+            (Shape::Integer(..), _) => source.count(&inner, &value)?,
             (_, true) => {
-                return Err(source.mistyped(&inner, value, "a size such as \"10MiB\""));
+                return Err(source.mistyped(&inner, &value, "a size such as \"10MiB\""));
             }
-            (_, false) => return Err(source.mistyped(&inner, value, "a whole number")),
+            (_, false) => return Err(source.mistyped(&inner, &value, "a whole number")),
         };
         let name = inner.name;
         *slot = Some(match rate {

@@ -4,11 +4,12 @@
 //!
 //! It reads no files and looks at nothing but the text and the context.
 
-use super::context::{Context, Unresolved};
+use super::context::{Caller, Unresolved};
 use super::error::{Error, Source, quote};
 use super::table::{Key, Shape, Table, Value, entries};
-use super::{Cap, Full, Limits, Policy, Weaken};
+use super::{Cap, Full, Limits, Network, Policy, Weaken};
 use super::{rates, values};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -65,7 +66,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Lays one file over the draft. `version` and `extends` are behind us.
-    pub fn lay(&mut self, source: &Source, context: &Context, top: &Table) -> Result<(), Error> {
+    pub fn lay(&mut self, source: &Source, caller: &Caller, top: Table) -> Result<(), Error> {
         for (key, value) in entries(top) {
             if matches!(key.name, "version" | "extends") {
                 continue;
@@ -73,19 +74,18 @@ impl Draft {
             if !TOP.contains(&key.name) {
                 return Err(unknown_at_top(source, &key));
             }
-            let table = source.table(&key, value)?;
+            let table = source.table(&key, &value)?;
             if key.name == "files" {
-                let mut rules = super::files::read(source, context, table)?;
-                self.policy.files.append(&mut rules);
+                super::files::lay(&mut self.policy.files, source, caller, table)?;
                 continue;
             }
             for (inner, value) in entries(table) {
                 match key.name {
-                    "process" => self.process(source, context, &inner, value)?,
-                    "network" => self.network(source, &inner, value)?,
-                    "limits" => limit(&mut self.policy.limits, source, context, &inner, value)?,
-                    "syscalls" => self.syscalls(source, &inner, value)?,
-                    _ => self.weaken(source, &inner, value)?,
+                    "process" => self.process(source, caller, &inner, &value)?,
+                    "network" => self.network(source, &inner, &value)?,
+                    "limits" => limit(&mut self.policy.limits, source, caller, &inner, &value)?,
+                    "syscalls" => self.syscalls(source, &inner, &value)?,
+                    _ => self.weaken(source, &inner, &value)?,
                 }
             }
             if key.name == "process" {
@@ -98,7 +98,7 @@ impl Draft {
     fn process(
         &mut self,
         source: &Source,
-        context: &Context,
+        caller: &Caller,
         key: &Key,
         value: &Value,
     ) -> Result<(), Error> {
@@ -117,14 +117,14 @@ impl Draft {
             }
             "cwd" => {
                 let text = source.string(key, value)?;
-                let cwd = context.inside(text).map_err(Unresolved::message);
+                let cwd = caller.inside(text).map_err(Unresolved::message);
                 process.cwd = Some(cwd.map_err(wrong)?);
             }
             "env" => {
                 for (name, value) in entries(source.table(key, value)?) {
                     values::variable(name.name)
                         .map_err(|why| source.error(name.at.clone(), why))?;
-                    let text = source.string(&name, value)?;
+                    let text = source.string(&name, &value)?;
                     values::variable_value(name.name, text)
                         .map_err(|why| source.error(value.at.clone(), why))?;
                     process.env.insert(name.name.to_owned(), text.to_owned());
@@ -163,10 +163,13 @@ impl Draft {
 
     /// A value set by this file wins over one let through by an earlier file.
     /// Where this file has a `pass-env` of its own, the earlier one is gone.
-    fn set_over_passed(&mut self, process: &Table) {
+    fn set_over_passed(&mut self, process: Table) {
+        if self.policy.process.pass_env.is_empty() {
+            return;
+        }
         let mut set = BTreeSet::new();
         for (key, value) in entries(process) {
-            match (key.name, &value.shape) {
+            match (key.name, value.shape) {
                 ("pass-env", _) => return,
                 ("env", Shape::Table(env)) => {
                     set = entries(env).map(|(name, _)| name.name).collect();
@@ -185,11 +188,16 @@ impl Draft {
         let word = source.string(key, value)?;
         self.policy.network = values::network(word)
             .ok_or_else(|| unknown_value(source, value, word, &values::NETWORKS))?;
-        let mistake = super::unexplained_host_network();
-        self.host_network = Some(Error {
-            hint: mistake.hint,
-            ..source.error(value.at.clone(), mistake.message)
-        });
+        self.host_network = match self.policy.network {
+            Network::Host => {
+                let mistake = super::unexplained_host_network();
+                Some(Error {
+                    hint: mistake.hint,
+                    ..source.error(value.at.clone(), mistake.message)
+                })
+            }
+            Network::None | Network::Loopback => None,
+        };
         Ok(())
     }
 
@@ -233,19 +241,16 @@ impl Draft {
 }
 
 /// Appends the names that are not yet in the list.
-fn add_new(list: &mut Vec<String>, names: Vec<&str>) {
-    let mut known: BTreeSet<String> = list.iter().cloned().collect();
-    for name in names {
-        if known.insert(name.to_owned()) {
-            list.push(name.to_owned());
-        }
-    }
+fn add_new(list: &mut Vec<String>, mut names: Vec<&str>) {
+    let mut known: BTreeSet<&str> = list.iter().map(String::as_str).collect();
+    names.retain(|name| known.insert(name));
+    list.extend(names.into_iter().map(str::to_owned));
 }
 
 fn limit(
     limits: &mut Limits,
     source: &Source,
-    context: &Context,
+    caller: &Caller,
     key: &Key,
     value: &Value,
 ) -> Result<(), Error> {
@@ -259,18 +264,21 @@ fn limit(
         return Ok(());
     }
     if key.name == "io-max" {
-        return rates::io_max(&mut limits.io_max, source, context, key, value);
+        return rates::io_max(&mut limits.io_max, source, caller, key, value);
     }
-    if let (Some(slot), Shape::Table(table)) = (values::cap_slot(limits, key.name), &value.shape) {
+    if let (Some(slot), Shape::Table(table)) = (values::cap_slot(limits, key.name), value.shape) {
         *slot = Some(cap(source, key, value, table)?);
         return Ok(());
     }
     let unit = values::limit_unit(key.name);
     // Numbers are counts, or bytes; a time without a unit would be a guess.
-    let text = match &value.shape {
-        Shape::String(text) => text.to_string(),
-        Shape::Float(number) if unit == values::Unit::Processors => number.to_string(),
-        Shape::Integer(..) if unit != values::Unit::Time => source.count(key, value)?.to_string(),
+    let text: Cow<str> = match value.shape {
+        Shape::String(text) => text.into(),
+        Shape::Float(number) if unit == values::Unit::Processors => number.into(),
+        // However it was written, there only digits count.
+        Shape::Integer(..) if unit != values::Unit::Time => {
+            source.count(key, value)?.to_string().into()
+        }
         _ => return Err(source.mistyped(key, value, unit.wanted())),
     };
     values::set_limit(limits, key.name, &text).map_err(|why| {
@@ -288,23 +296,23 @@ fn limit(
 }
 
 /// `{ most = "64KiB", full = "drain" }`.
-fn cap(source: &Source, key: &Key, value: &Value, table: &Table) -> Result<Cap, Error> {
+fn cap(source: &Source, key: &Key, value: &Value, table: Table) -> Result<Cap, Error> {
     let (mut most, mut full) = (None, Full::default());
     for (inner, value) in entries(table) {
         match inner.name {
             "most" => {
-                let text = match &value.shape {
-                    Shape::String(text) => text.to_string(),
-                    Shape::Integer(..) => source.count(&inner, value)?.to_string(),
-                    _ => return Err(source.mistyped(&inner, value, "a size such as \"64KiB\"")),
+                let text: Cow<str> = match value.shape {
+                    Shape::String(text) => text.into(),
+                    Shape::Integer(..) => source.count(&inner, &value)?.to_string().into(),
+                    _ => return Err(source.mistyped(&inner, &value, "a size such as \"64KiB\"")),
                 };
                 let bytes = values::cap_bytes("most", &text);
                 most = Some(bytes.map_err(|why| source.error(value.at.clone(), why))?);
             }
             "full" => {
-                let word = source.string(&inner, value)?;
+                let word = source.string(&inner, &value)?;
                 full = values::full(word)
-                    .ok_or_else(|| unknown_value(source, value, word, &values::FULL))?;
+                    .ok_or_else(|| unknown_value(source, &value, word, &values::FULL))?;
             }
             _ => return Err(source.unknown(&inner, &CAP)),
         }

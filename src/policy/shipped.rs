@@ -5,8 +5,8 @@
 //! whatever else they might use one day does not compile. A test holds what it makes
 //! against what the parser makes.
 
-use super::table::{Shape, Table, Value};
-use std::borrow::Cow;
+use super::error::Source;
+use super::table::{Array, Key, Shape, Table, Value};
 use std::ops::Range;
 
 /// One key with its value, or one item of an array, in the order of the file. Places
@@ -16,6 +16,8 @@ pub(super) struct Item {
     kind: Kind,
     /// How many tables and arrays it lies in.
     depth: u8,
+    /// How many items lie in it, and in those.
+    inside: u16,
     /// Where the key stands; empty in an array.
     key: Place,
     /// Where the value stands, or the header of a table.
@@ -27,7 +29,10 @@ type Place = (u16, u16);
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
+    /// Says what stands between its quotes.
     String,
+    /// Says something else, which stands here among what was unescaped.
+    Escaped(Place),
     Integer,
     Boolean,
     Array,
@@ -37,20 +42,66 @@ enum Kind {
 const NOTHING: Item = Item {
     kind: Kind::Table,
     depth: 0,
+    inside: 0,
     key: (0, 0),
     value: (0, 0),
 };
 
 /// How many items a text has.
 pub(super) const fn count(text: &str) -> usize {
-    read::<0>(text).1
+    read::<0>(text).count
 }
 
 /// Every item of a text.
 pub(super) const fn items<const N: usize>(text: &str) -> [Item; N] {
-    let (items, count) = read(text);
-    assert!(count == N);
+    let found = read(text);
+    assert!(found.count == N);
+    let mut items = found.items;
+    let mut item = 0;
+    while item < N {
+        let mut end = item + 1;
+        while end < N && items[end].depth > items[item].depth {
+            end += 1;
+        }
+        items[item].inside = (end - item - 1) as u16;
+        item += 1;
+    }
     items
+}
+
+/// How many bytes the strings with escapes say.
+pub(super) const fn escaped(text: &str) -> usize {
+    read::<0>(text).unescaped
+}
+
+/// What the strings with escapes say, one after another.
+pub(super) const fn unescaped<const N: usize>(text: &str, items: &[Item]) -> [u8; N] {
+    let text = text.as_bytes();
+    let mut said = [0; N];
+    let (mut item, mut end) = (0, 0);
+    while item < items.len() {
+        if let Kind::Escaped(_) = items[item].kind {
+            let mut at = items[item].value.0 as usize + 1;
+            while at + 1 < items[item].value.1 as usize {
+                said[end] = match text[at] {
+                    b'\\' => {
+                        at += 1;
+                        match text[at] {
+                            b'n' => b'\n',
+                            b't' => b'\t',
+                            other => other,
+                        }
+                    }
+                    other => other,
+                };
+                at += 1;
+                end += 1;
+            }
+        }
+        item += 1;
+    }
+    assert!(end == N);
+    said
 }
 
 /// How many lines a text has, an empty last one counted.
@@ -78,12 +129,13 @@ pub(super) const fn line_starts<const N: usize>(text: &str) -> [usize; N] {
 }
 
 /// The first `N` items, and how many there are.
-const fn read<const N: usize>(text: &str) -> ([Item; N], usize) {
+const fn read<const N: usize>(text: &str) -> Found<N> {
     assert!(text.len() < u16::MAX as usize);
     let text = text.as_bytes();
     let mut found = Found {
         items: [NOTHING; N],
         count: 0,
+        unescaped: 0,
     };
     // The header that keys stand under, and how deep that makes them.
     let (mut header, mut depth): (&[u8], u8) = (b"", 0);
@@ -115,12 +167,14 @@ const fn read<const N: usize>(text: &str) -> ([Item; N], usize) {
         assert!(at == text.len() || text[at] == b'\n', "one thing on a line");
         at = blank(text, at, true);
     }
-    (found.items, found.count)
+    found
 }
 
 struct Found<const N: usize> {
     items: [Item; N],
     count: usize,
+    /// Bytes that the strings with escapes say.
+    unescaped: usize,
 }
 
 impl<const N: usize> Found<N> {
@@ -129,6 +183,7 @@ impl<const N: usize> Found<N> {
             self.items[self.count] = Item {
                 kind,
                 depth,
+                inside: 0,
                 key,
                 value,
             };
@@ -163,7 +218,18 @@ const fn value<const N: usize>(
 ) -> usize {
     let own = found.count;
     let (kind, end) = match text[start] {
-        b'"' => (Kind::String, string(text, start)),
+        b'"' => {
+            let end = string(text, start);
+            let escapes = escapes(text, start, end);
+            if escapes == 0 {
+                (Kind::String, end)
+            } else {
+                let first = found.unescaped;
+                found.unescaped += end - start - 2 - escapes;
+                let place = (first as u16, found.unescaped as u16);
+                (Kind::Escaped(place), end)
+            }
+        }
         b't' | b'f' => (Kind::Boolean, word(text, start)),
         b'1'..=b'9' => (Kind::Integer, word(text, start)),
         b'[' => {
@@ -207,7 +273,11 @@ const fn comma(text: &[u8], at: usize, close: u8) -> usize {
 /// A key, bare or quoted; where it ends.
 const fn key(text: &[u8], start: usize) -> usize {
     match text[start] {
-        b'"' => string(text, start),
+        b'"' => {
+            let end = string(text, start);
+            assert!(escapes(text, start, end) == 0);
+            end
+        }
         _ => word(text, start),
     }
 }
@@ -222,7 +292,20 @@ const fn word(text: &[u8], start: usize) -> usize {
     at
 }
 
-/// A string in double quotes, with no escape but those of [`unescape`]; where it ends.
+/// How many escapes stand in a string.
+const fn escapes(text: &[u8], start: usize, end: usize) -> usize {
+    let (mut escapes, mut at) = (0, start);
+    while at < end {
+        if text[at] == b'\\' {
+            escapes += 1;
+            at += 1;
+        }
+        at += 1;
+    }
+    escapes
+}
+
+/// A string in double quotes, with no escape but those of [`unescaped`]; where it ends.
 const fn string(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while text[at] != b'"' {
@@ -265,82 +348,81 @@ const fn same(left: &[u8], right: &[u8]) -> bool {
     at == left.len() && at == right.len()
 }
 
-/// The items as a table.
-pub(super) fn table(text: &'static str, items: &[Item]) -> Table<'static> {
-    Table::new(entries(text, &mut &*items, 0))
+/// A text, and what was read of it.
+#[derive(Debug)]
+pub(super) struct File {
+    /// The name and the text.
+    pub name: &'static str,
+    pub text: &'static str,
+    /// What is in it.
+    pub items: &'static [Item],
+    /// What its strings with escapes say.
+    pub unescaped: &'static str,
+    /// Where its lines begin.
+    pub starts: &'static [usize],
 }
 
-type Entry = ((Cow<'static, str>, Range<usize>), Value<'static>);
-
-/// Takes the items that lie at this depth, and what lies in them.
-fn entries(text: &'static str, items: &mut &[Item], depth: u8) -> Vec<Entry> {
-    let mut entries = Vec::with_capacity(members(items, depth));
-    while let Some((item, after)) = items.split_first().filter(|(item, _)| item.depth == depth) {
-        *items = after;
-        let at = range(item.key);
-        let name = text.get(at.clone()).unwrap_or_default();
-        let name = match name.starts_with('"') {
-            true => unquoted(name),
-            false => Cow::Borrowed(name),
-        };
-        entries.push(((name, at), value_of(text, *item, items)));
+impl File {
+    /// What turns offsets into places.
+    pub fn source(&self) -> Source<'static> {
+        Source::indexed(self.name, self.text, self.starts)
     }
-    entries
+
+    /// All of it as a table.
+    pub fn table(&'static self) -> Table<'static> {
+        let items = self.items;
+        Table::Shipped(Items { file: self, items })
+    }
 }
 
-fn value_of(text: &'static str, item: Item, items: &mut &[Item]) -> Value<'static> {
-    let at = range(item.value);
-    let written = text.get(at.clone()).unwrap_or_default();
-    let shape = match item.kind {
-        Kind::String => Shape::String(unquoted(written)),
-        Kind::Integer => Shape::Integer(Cow::Borrowed(written), 10),
-        Kind::Boolean => Shape::Boolean(written == "true"),
-        Kind::Table => Shape::Table(Table::new(entries(text, items, item.depth + 1))),
-        Kind::Array => {
-            let inner = item.depth + 1;
-            let mut array = Vec::with_capacity(members(items, inner));
-            while let Some((item, after)) = items.split_first().filter(|(i, _)| i.depth == inner) {
-                *items = after;
-                array.push(value_of(text, *item, items));
+/// What lies in one table or array: nothing is made of it before it is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Items {
+    file: &'static File,
+    items: &'static [Item],
+}
+
+impl Items {
+    /// Takes the first as an entry of a table.
+    pub fn entry<'t>(&mut self) -> Option<(Key<'t>, Value<'t>)> {
+        let at = range(self.items.first()?.key);
+        let name = self.file.text.get(at.clone()).unwrap_or_default();
+        let name = match name.strip_prefix('"') {
+            Some(quoted) => quoted.strip_suffix('"').unwrap_or_default(),
+            None => name,
+        };
+        Some((Key { name, at }, self.value()?))
+    }
+
+    /// Takes the first as an item of an array.
+    pub fn value<'t>(&mut self) -> Option<Value<'t>> {
+        let Items { file, items } = *self;
+        let (item, after) = items.split_first()?;
+        let (inside, after) = after.split_at_checked(item.inside.into())?;
+        let at = range(item.value);
+        let written = file.text.get(at.clone()).unwrap_or_default();
+        let own = Items {
+            file,
+            items: inside,
+        };
+        self.items = after;
+        let shape = match item.kind {
+            Kind::String => {
+                let said = written.get(1..written.len().saturating_sub(1));
+                Shape::String(said.unwrap_or_default())
             }
-            Shape::Array(array)
-        }
-    };
-    Value { shape, at }
-}
-
-/// How many items lie at this depth, up to the first that lies above it.
-fn members(items: &[Item], depth: u8) -> usize {
-    let inside = items.iter().take_while(|item| item.depth >= depth);
-    inside.filter(|item| item.depth == depth).count()
+            Kind::Escaped(place) => {
+                Shape::String(file.unescaped.get(range(place)).unwrap_or_default())
+            }
+            Kind::Integer => Shape::Integer(written, 10),
+            Kind::Boolean => Shape::Boolean(written == "true"),
+            Kind::Table => Shape::Table(Table::Shipped(own)),
+            Kind::Array => Shape::Array(Array::Shipped(own)),
+        };
+        Some(Value { shape, at })
+    }
 }
 
 fn range((first, end): Place) -> Range<usize> {
     first.into()..end.into()
-}
-
-/// What a string in double quotes says.
-fn unquoted(written: &'static str) -> Cow<'static, str> {
-    let inner = written.get(1..written.len().saturating_sub(1));
-    let inner = inner.unwrap_or_default();
-    match inner.contains('\\') {
-        true => Cow::Owned(unescape(inner)),
-        false => Cow::Borrowed(inner),
-    }
-}
-
-fn unescape(inner: &str) -> String {
-    let mut chars = inner.chars();
-    let mut plain = String::with_capacity(inner.len());
-    while let Some(c) = chars.next() {
-        plain.push(match c {
-            '\\' => match chars.next() {
-                Some('n') => '\n',
-                Some('t') => '\t',
-                other => other.unwrap_or(c),
-            },
-            c => c,
-        });
-    }
-    plain
 }

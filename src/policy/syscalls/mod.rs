@@ -91,6 +91,14 @@ pub fn expand(word: &str) -> Result<Vec<&'static str>, UnknownName> {
     }
 }
 
+/// Does [`expand`] know the word?
+pub(super) fn is_known(word: &str) -> bool {
+    match word.starts_with('@') {
+        true => word == "@default" || GROUPS.iter().any(|group| group.name == word),
+        false => calls().any(|name| name == word),
+    }
+}
+
 /// Every name that stands in some list.
 fn calls() -> impl Iterator<Item = &'static str> {
     let never = REFUSED.iter().chain(UNKNOWN).flat_map(|f| f.calls);
@@ -98,7 +106,7 @@ fn calls() -> impl Iterator<Item = &'static str> {
 }
 
 /// The known word with the fewest edits, if they are few for its length.
-fn nearest(word: &str) -> Option<&'static str> {
+pub(super) fn nearest(word: &str) -> Option<&'static str> {
     if word.len() > 64 {
         return None; // no name is near, and the cost would be the author's choice
     }
@@ -165,6 +173,7 @@ mod tests {
             assert!(GROUPS.iter().any(|g| g.name == *name), "{name}");
         }
         assert!(GROUPS.iter().all(|g| g.name.starts_with('@')));
+        assert!(calls().all(|name| !name.starts_with('@')));
     }
 
     #[test]
@@ -191,5 +200,12 @@ mod tests {
         assert!(expand("@io").unwrap().contains(&"ioctl"));
         assert!(expand("@default").unwrap().contains(&"execve"));
         assert!(!expand("@default").unwrap().contains(&"io_submit"));
+        let groups = GROUPS.iter().map(|group| group.name);
+        for word in calls()
+            .chain(groups)
+            .chain(["@default", "@read", "@", "io", ""])
+        {
+            assert_eq!(is_known(word), expand(word).is_ok(), "{word}");
+        }
     }
 }
