@@ -7,6 +7,7 @@ use sandbox::Sandbox;
 use sandbox::cgroup::Home;
 use sandbox::escape::tick;
 use sandbox::policy::{Access, Context, Policy};
+use std::cell::LazyCell;
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
@@ -41,11 +42,11 @@ pub fn command_in(
 
 /// The policy named, or `strict`, with the options applied.
 pub fn policy(setup: &args::Setup) -> Result<Policy, Failure> {
-    let context = &Context::current();
     let name = setup.policy.policy.as_deref();
-    let mut policy = Policy::load(name.unwrap_or(OsStr::new("strict")), context)?;
-    files(&mut policy, &setup.files, context)?;
-    single(&mut policy, setup, context)?;
+    let mut policy = Policy::load_here(name.unwrap_or(OsStr::new("strict")))?;
+    let caller = &Caller::new(Context::current);
+    files(&mut policy, &setup.files, caller)?;
+    single(&mut policy, setup, caller)?;
     for spec in &setup.process.env {
         policy.set_env(spec).map_err(|why| wrong("--env", &why))?;
     }
@@ -58,14 +59,19 @@ pub fn policy(setup: &args::Setup) -> Result<Policy, Failure> {
     Ok(policy)
 }
 
+/// Looked at by the first option that speaks of a path.
+type Caller = LazyCell<Context>;
+
 /// Sets one key from the text of an option.
-type Setter = fn(&mut Policy, &str, &Context) -> Result<(), String>;
+type Setter = fn(&mut Policy, &str, &Caller) -> Result<(), String>;
 
 /// The options that may be given once.
-fn single(policy: &mut Policy, setup: &args::Setup, context: &Context) -> Result<(), Failure> {
+fn single(policy: &mut Policy, setup: &args::Setup, caller: &Caller) -> Result<(), Failure> {
     let (process, limits) = (&setup.process, &setup.limits);
     let table: [(&str, &Option<String>, Setter); 16] = [
-        ("--cwd", &process.cwd, Policy::set_cwd),
+        ("--cwd", &process.cwd, |policy, text, caller| {
+            policy.set_cwd(text, caller)
+        }),
         ("--user", &process.user, |policy, text, _| {
             policy.set_user(text)
         }),
@@ -114,36 +120,38 @@ fn single(policy: &mut Policy, setup: &args::Setup, context: &Context) -> Result
     ];
     for (option, text, set) in table {
         if let Some(text) = text {
-            set(policy, text, context).map_err(|why| wrong(option, &why))?;
+            set(policy, text, caller).map_err(|why| wrong(option, &why))?;
         }
     }
     Ok(())
 }
 
 /// The options that add rules to the file map.
-fn files(policy: &mut Policy, files: &args::Files, context: &Context) -> Result<(), Failure> {
+fn files(policy: &mut Policy, files: &args::Files, caller: &Caller) -> Result<(), Failure> {
     let table: [(&str, &[String], Setter); 6] = [
-        ("--read", &files.read, |policy, text, context| {
-            policy.add_file(Access::Read, text, context)
+        ("--read", &files.read, |policy, text, caller| {
+            policy.add_file(Access::Read, text, caller)
         }),
-        ("--exec", &files.exec, |policy, text, context| {
-            policy.add_file(Access::Exec, text, context)
+        ("--exec", &files.exec, |policy, text, caller| {
+            policy.add_file(Access::Exec, text, caller)
         }),
-        ("--write", &files.write, |policy, text, context| {
-            policy.add_file(Access::Write, text, context)
+        ("--write", &files.write, |policy, text, caller| {
+            policy.add_file(Access::Write, text, caller)
         }),
-        (
-            "--write-exec",
-            &files.write_exec,
-            |policy, text, context| policy.add_file(Access::WriteExec, text, context),
-        ),
-        ("--tmpfs", &files.tmpfs, Policy::add_tmpfs),
-        ("--hide", &files.hide, Policy::hide),
+        ("--write-exec", &files.write_exec, |policy, text, caller| {
+            policy.add_file(Access::WriteExec, text, caller)
+        }),
+        ("--tmpfs", &files.tmpfs, |policy, text, caller| {
+            policy.add_tmpfs(text, caller)
+        }),
+        ("--hide", &files.hide, |policy, text, caller| {
+            policy.hide(text, caller)
+        }),
     ];
     for (option, specs, add) in table {
         for spec in specs {
             let before = from_options(policy);
-            add(policy, spec, context).map_err(|why| wrong(option, &why))?;
+            add(policy, spec, caller).map_err(|why| wrong(option, &why))?;
             // The order of options means nothing, so one of two rules for the
             // same path would be lost, and nobody could say which.
             if from_options(policy) == before {
@@ -168,7 +176,7 @@ fn wrong(option: &str, why: &str) -> Failure {
 mod tests {
     use super::*;
     use clap::Parser;
-    use sandbox::policy::{Cap, Full, InsidePath, Network};
+    use sandbox::policy::{BUILTIN, Cap, Full, InsidePath, Network};
 
     fn setup(options: &[&str]) -> args::Setup {
         let words = ["sandbox"].iter().chain(options).chain(&["--", "x"]);
@@ -225,6 +233,10 @@ mod tests {
         let context = Context::current();
         let strict = Policy::load(OsStr::new("strict"), &context).unwrap();
         assert_eq!(applied(&[]).unwrap(), strict);
+        for (name, _) in BUILTIN {
+            let written = Policy::load(OsStr::new(name), &context).unwrap();
+            assert_eq!(applied(&["--policy", name]).unwrap(), written, "{name}");
+        }
     }
 
     #[test]
