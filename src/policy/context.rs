@@ -10,6 +10,7 @@ use super::error::quote;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -101,7 +102,7 @@ impl Caller<'_> {
     }
 
     /// A path inside the sandbox: absolute, or beginning with `~`, `$NAME` or `.`.
-    pub(super) fn inside(&self, text: &str) -> Result<InsidePath, Unresolved> {
+    pub(super) fn inside<'t>(&self, text: &'t str) -> Result<InsidePath, Unresolved<'t>> {
         let path = match text.strip_prefix('.') {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => self.below_cwd(text)?.into(),
             _ => self.expand(text)?.ok_or_else(|| {
@@ -111,16 +112,16 @@ impl Caller<'_> {
                 ))
             })?,
         };
-        checked(&path, text)
+        checked(path, text)
     }
 
     /// A path on the host: as above, or relative to the working directory.
-    pub(super) fn host(&self, text: &str) -> Result<PathBuf, Unresolved> {
+    pub(super) fn host<'t>(&self, text: &'t str) -> Result<PathBuf, Unresolved<'t>> {
         let path = match self.expand(text)? {
             Some(path) => path,
             None => self.below_cwd(text)?.into(),
         };
-        checked(&path, text).map(InsidePath::into_path)
+        checked(path, text).map(InsidePath::into_path)
     }
 
     /// Is the working directory the home directory, or does it contain it? The one
@@ -134,7 +135,7 @@ impl Caller<'_> {
             })
     }
 
-    fn below_cwd(&self, text: &str) -> Result<PathBuf, Unresolved> {
+    fn below_cwd<'t>(&self, text: &'t str) -> Result<PathBuf, Unresolved<'t>> {
         if !self.cwd().is_absolute() {
             return Err(Unresolved::Wrong(format!(
                 "{} needs a working directory, and the current one no longer exists",
@@ -145,7 +146,10 @@ impl Caller<'_> {
     }
 
     /// `None` for a relative path.
-    fn expand<'t>(&'t self, text: &'t str) -> Result<Option<Cow<'t, Path>>, Unresolved> {
+    fn expand<'p, 't: 'p>(
+        &'p self,
+        text: &'t str,
+    ) -> Result<Option<Cow<'p, Path>>, Unresolved<'t>> {
         if text.starts_with('/') {
             return Ok(Some(Path::new(text).into()));
         }
@@ -157,7 +161,7 @@ impl Caller<'_> {
             None => (text, None),
         };
         let base: Cow<Path> = if first == "~" {
-            self.home().ok_or_else(|| unset("~", text))?.into()
+            self.home().ok_or(Unresolved::Unset("~", text))?.into()
         } else if first.starts_with('~') {
             return Err(Unresolved::Wrong(format!(
                 "{} names another user's home; only `~` and `~/…` are known",
@@ -173,7 +177,7 @@ impl Caller<'_> {
             match self.variable(name) {
                 Some(Cow::Owned(value)) if !value.is_empty() => PathBuf::from(value).into(),
                 Some(Cow::Borrowed(value)) if !value.is_empty() => Path::new(value).into(),
-                _ => return Err(unset(first, text)),
+                _ => return Err(Unresolved::Unset(first, text)),
             }
         } else {
             return Ok(None);
@@ -194,7 +198,14 @@ impl Caller<'_> {
         }
         // Not `join`: what follows the slash is relative even in `~//etc`.
         Ok(Some(match rest {
-            Some(rest) => base.join(rest.trim_start_matches('/')).into(),
+            Some(rest) => {
+                let rest = rest.trim_start_matches('/');
+                let mut path = OsString::with_capacity(base.as_os_str().len() + 1 + rest.len());
+                path.push(base.as_os_str());
+                path.push("/");
+                path.push(rest);
+                PathBuf::from(path).into()
+            }
             None => base,
         }))
     }
@@ -202,18 +213,19 @@ impl Caller<'_> {
 
 /// Why a path means nothing here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unresolved {
-    /// A variable is not set: with `optional = true` the rule vanishes.
-    Unset(String),
+pub(super) enum Unresolved<'t> {
+    /// This variable is not set, and this text needs it: with `optional = true` the rule
+    /// vanishes.
+    Unset(&'t str, &'t str),
     /// Wrong in every case.
     Wrong(String),
 }
 
-impl Unresolved {
+impl Unresolved<'_> {
     /// What would help, in a policy file.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Unresolved::Unset(_) => Some(String::from(
+            Unresolved::Unset(..) => Some(String::from(
                 "with `optional = true` the rule is left out where it is not set",
             )),
             Unresolved::Wrong(_) => None,
@@ -223,24 +235,23 @@ impl Unresolved {
     /// The sentence.
     pub fn message(self) -> String {
         match self {
-            Unresolved::Unset(message) | Unresolved::Wrong(message) => message,
+            Unresolved::Unset("~", text) => format!(
+                "{} needs a home directory, and `HOME` is not set",
+                quote(text)
+            ),
+            Unresolved::Unset(variable, text) if variable == text => {
+                format!("`{variable}` is not set")
+            }
+            Unresolved::Unset(variable, text) => {
+                format!("`{variable}` is not set, and {} needs it", quote(text))
+            }
+            Unresolved::Wrong(message) => message,
         }
     }
 }
 
-fn unset(variable: &str, text: &str) -> Unresolved {
-    Unresolved::Unset(match variable {
-        "~" => format!(
-            "{} needs a home directory, and `HOME` is not set",
-            quote(text)
-        ),
-        _ if variable == text => format!("`{variable}` is not set"),
-        _ => format!("`{variable}` is not set, and {} needs it", quote(text)),
-    })
-}
-
-fn checked(path: &Path, text: &str) -> Result<InsidePath, Unresolved> {
-    InsidePath::new(path).map_err(|why| Unresolved::Wrong(format!("{} {why}", quote(text))))
+fn checked<'t>(path: Cow<Path>, text: &'t str) -> Result<InsidePath, Unresolved<'t>> {
+    InsidePath::of(path).map_err(|why| Unresolved::Wrong(format!("{} {why}", quote(text))))
 }
 
 fn has_parent(path: &Path) -> bool {
@@ -333,7 +344,7 @@ mod tests {
         assert_eq!(wrong("$NO/x"), "`$NO` is not set, and `$NO/x` needs it");
         let nobody = Context::default();
         let nobody = Caller::Of(&nobody);
-        assert!(matches!(nobody.inside("~/x"), Err(Unresolved::Unset(_))));
+        assert!(matches!(nobody.inside("~/x"), Err(Unresolved::Unset(..))));
         assert!(matches!(nobody.inside("."), Err(Unresolved::Wrong(_))));
         // A directory that was removed holds nobody's home.
         let removed = Context {

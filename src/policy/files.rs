@@ -80,7 +80,7 @@ pub(super) fn lay(
 /// The rules of one table.
 #[derive(Default)]
 struct Own<'t> {
-    /// Their keys, in the order of the file.
+    /// Their keys, in the order of the file; no two are for one path.
     keys: Vec<Key<'t>>,
     /// Where each of the first of them stands.
     places: BTreeMap<InsidePath, usize>,
@@ -93,7 +93,7 @@ impl<'t> Own<'t> {
     fn first(&mut self, caller: &Caller, path: &InsidePath) -> Option<&Key<'t>> {
         for (at, key) in self.keys.iter().enumerate().skip(self.placed) {
             if let Ok(path) = caller.inside(key.name) {
-                self.places.entry(path).or_insert(at);
+                self.places.insert(path, at);
             }
         }
         self.placed = self.keys.len();
@@ -259,7 +259,7 @@ impl<'t> Fields<'t> {
     ) -> Result<Option<T>, Error> {
         match path {
             Ok(path) => Ok(Some(path)),
-            Err(Unresolved::Unset(_)) if self.optional => Ok(None),
+            Err(Unresolved::Unset(..)) if self.optional => Ok(None),
             Err(why) => Err(unresolved(source, at.clone(), why)),
         }
     }

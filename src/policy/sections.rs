@@ -242,8 +242,10 @@ impl Draft {
 
 /// Appends the names that are not yet in the list.
 fn add_new(list: &mut Vec<String>, mut names: Vec<&str>) {
-    let mut known: BTreeSet<&str> = list.iter().map(String::as_str).collect();
-    names.retain(|name| known.insert(name));
+    // Most names differ in length already.
+    let mut known: BTreeSet<(usize, &str)> =
+        list.iter().map(|name| (name.len(), &**name)).collect();
+    names.retain(|name| known.insert((name.len(), name)));
     list.extend(names.into_iter().map(str::to_owned));
 }
 
