@@ -58,46 +58,55 @@ fn current_home() -> Option<PathBuf> {
         .or_else(home_from_accounts)
 }
 
-/// Whom a policy is read for.
-pub(super) enum Caller<'c> {
-    /// Somebody described.
-    Of(&'c Context),
-    /// This process, as [`Context::current`] has it: each part looked at when a policy
-    /// first speaks of it, and then known.
-    Own {
-        cwd: OnceCell<PathBuf>,
-        home: OnceCell<Option<PathBuf>>,
-    },
+/// Whom a policy is read for: somebody described, or this process as
+/// [`Context::current`] has it. Of that each part is looked at when a policy first speaks
+/// of it, and then known.
+pub(super) struct Caller<'c> {
+    described: Option<&'c Context>,
+    cwd: OnceCell<PathBuf>,
+    home: OnceCell<Option<PathBuf>>,
+    cwd_holds_home: OnceCell<bool>,
 }
 
-impl Caller<'_> {
+impl<'c> Caller<'c> {
     /// This process.
     pub fn own() -> Caller<'static> {
-        Caller::Own {
+        Caller::new(None)
+    }
+
+    /// Somebody described.
+    pub fn of(context: &'c Context) -> Caller<'c> {
+        Caller::new(Some(context))
+    }
+
+    fn new(described: Option<&'c Context>) -> Caller<'c> {
+        Caller {
+            described,
             cwd: OnceCell::new(),
             home: OnceCell::new(),
+            cwd_holds_home: OnceCell::new(),
         }
     }
 
     /// [`Context::cwd`].
     pub fn cwd(&self) -> &Path {
-        match self {
-            Caller::Of(context) => &context.cwd,
-            Caller::Own { cwd, .. } => cwd.get_or_init(current_dir),
+        match self.described {
+            Some(context) => &context.cwd,
+            None => self.cwd.get_or_init(current_dir),
         }
     }
 
     fn home(&self) -> Option<&Path> {
-        match self {
-            Caller::Of(context) => context.home.as_deref(),
-            Caller::Own { home, .. } => home.get_or_init(current_home).as_deref(),
+        match self.described {
+            Some(context) => context.home.as_deref(),
+            None => self.home.get_or_init(current_home).as_deref(),
         }
     }
 
     fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
-        match self {
-            Caller::Of(context) => context.env.get(name).map(Cow::from),
-            Caller::Own { .. } => std::env::var(name).ok().map(Cow::from),
+        match self.described {
+            Some(context) => context.env.get(name).map(Cow::from),
+            None => std::env::var(name).ok().map(Cow::from),
         }
     }
 
@@ -127,12 +136,15 @@ impl Caller<'_> {
     /// Is the working directory the home directory, or does it contain it? The one
     /// question here that looks at the disk: a home may be named by a link.
     pub(super) fn cwd_holds_home(&self) -> bool {
-        // An empty path is the start of every other, and is no directory.
-        let cwd = self.cwd();
-        cwd.is_absolute()
-            && self.home().is_some_and(|home| {
-                home.starts_with(cwd) || home.canonicalize().is_ok_and(|home| home.starts_with(cwd))
-            })
+        *self.cwd_holds_home.get_or_init(|| {
+            let cwd = self.cwd();
+            // An empty path is the start of every other, and is no directory.
+            cwd.is_absolute()
+                && self.home().is_some_and(|home| {
+                    let real = || home.canonicalize();
+                    home.starts_with(cwd) || real().is_ok_and(|home| home.starts_with(cwd))
+                })
+        })
     }
 
     fn below_cwd<'t>(&self, text: &'t str) -> Result<PathBuf, Unresolved<'t>> {
@@ -301,7 +313,7 @@ mod tests {
     #[test]
     fn what_paths_mean() {
         let context = context();
-        let caller = Caller::Of(&context);
+        let caller = Caller::of(&context);
         let inside = |text: &str| caller.inside(text).unwrap().to_string();
         assert_eq!(inside("/usr//lib/./x/"), "/usr/lib/x");
         assert_eq!(inside("~"), "/home/u");
@@ -320,7 +332,7 @@ mod tests {
     #[test]
     fn what_they_must_not_mean() {
         let context = context();
-        let caller = Caller::Of(&context);
+        let caller = Caller::of(&context);
         let wrong = |text: &str| caller.inside(text).unwrap_err().message();
         assert_eq!(wrong(""), "the path is empty");
         assert_eq!(wrong("/a/../b"), "`/a/../b` must not contain `..`");
@@ -343,7 +355,7 @@ mod tests {
         assert_eq!(wrong("$EMPTY"), "`$EMPTY` is not set");
         assert_eq!(wrong("$NO/x"), "`$NO` is not set, and `$NO/x` needs it");
         let nobody = Context::default();
-        let nobody = Caller::Of(&nobody);
+        let nobody = Caller::of(&nobody);
         assert!(matches!(nobody.inside("~/x"), Err(Unresolved::Unset(..))));
         assert!(matches!(nobody.inside("."), Err(Unresolved::Wrong(_))));
         // A directory that was removed holds nobody's home.
@@ -351,13 +363,13 @@ mod tests {
             home: Some(PathBuf::from("/home/u")),
             ..Context::default()
         };
-        assert!(!Caller::Of(&removed).cwd_holds_home());
+        assert!(!Caller::of(&removed).cwd_holds_home());
     }
 
     #[test]
     fn this_process_is_the_same_to_a_policy_either_way() {
         let current = Context::current();
-        let (own, described) = (Caller::own(), Caller::Of(&current));
+        let (own, described) = (Caller::own(), Caller::of(&current));
         let variables = ["$HOME", "$PATH", "$PWD", "$CARGO_MANIFEST_DIR", "$NOT_SET"];
         for text in ["/a", ".", "./x", "~", "~/x", "x"]
             .into_iter()

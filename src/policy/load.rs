@@ -29,7 +29,7 @@ impl Policy {
     /// # Errors
     /// The first mistake, with its place.
     pub fn load(name_or_path: &OsStr, context: &Context) -> Result<Policy, Error> {
-        Policy::load_for(name_or_path, &Caller::Of(context))
+        Policy::load_for(name_or_path, &Caller::of(context))
     }
 
     /// The same with [`Context::current`], and with no more of it looked at than the
@@ -67,7 +67,7 @@ impl Policy {
     /// # Errors
     /// The first mistake, with its place.
     pub fn parse(text: &str, file_name: &str, context: &Context) -> Result<Policy, Error> {
-        let caller = Caller::Of(context);
+        let caller = Caller::of(context);
         let mut reading = Reading::new(&caller, false);
         reading.text(Id::Text, file_name, text, None)?;
         reading.finish()

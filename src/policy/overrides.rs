@@ -31,7 +31,7 @@ impl Policy {
             Some((host, inside)) => (host, Some(inside)),
             None => (spec, None),
         };
-        let caller = Caller::Of(context);
+        let caller = Caller::of(context);
         let host = caller.host(host).map_err(Unresolved::message)?;
         let inside = match inside {
             Some(inside) => caller.inside(inside).map_err(Unresolved::message)?,
@@ -275,7 +275,7 @@ fn set_cap(limits: &mut Limits, name: &str, text: &str) -> Result<(), String> {
 
 /// On a command line, a relative path is relative to the working directory.
 fn override_path(text: &str, context: &Context) -> Result<InsidePath, String> {
-    let path = Caller::Of(context).host(text);
+    let path = Caller::of(context).host(text);
     let path = path.map_err(Unresolved::message)?;
     InsidePath::new(path).map_err(str::to_owned)
 }

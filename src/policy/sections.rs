@@ -131,8 +131,9 @@ impl Draft {
                 }
             }
             "pass-env" => {
-                let mut names = Vec::new();
-                for (name, at) in source.strings(key, value)? {
+                let strings = source.strings(key, value)?;
+                let mut names = Vec::with_capacity(strings.len());
+                for (name, at) in strings {
                     values::variable(name).map_err(|why| source.error(at, why))?;
                     names.push(name);
                 }
@@ -205,8 +206,9 @@ impl Draft {
         if !SYSCALLS.contains(&key.name) {
             return Err(source.unknown(key, &SYSCALLS));
         }
-        let mut names = Vec::new();
-        for (name, at) in source.strings(key, value)? {
+        let strings = source.strings(key, value)?;
+        let mut names = Vec::with_capacity(strings.len());
+        for (name, at) in strings {
             values::syscall(name).map_err(|why| source.error(at.clone(), why))?;
             if key.name == "allow" {
                 values::allowable(name).map_err(|(why, hint)| source.error(at, why).hint(hint))?;

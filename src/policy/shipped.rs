@@ -383,6 +383,11 @@ pub(super) struct Items {
 }
 
 impl Items {
+    /// How many items there are, with those that lie in others.
+    pub fn room(self) -> usize {
+        self.items.len()
+    }
+
     /// Takes the first as an entry of a table.
     pub fn entry<'t>(&mut self) -> Option<(Key<'t>, Value<'t>)> {
         let at = range(self.items.first()?.key);

@@ -89,6 +89,14 @@ impl<'t> Iterator for Entries<'t> {
 }
 
 impl<'t> Array<'t> {
+    /// How many items it has; with arrays in it perhaps more.
+    fn room(self) -> usize {
+        match self {
+            Array::Parsed(nodes) => nodes.len(),
+            Array::Shipped(items) => items.room(),
+        }
+    }
+
     /// Its items in the order of the file.
     pub fn items(self) -> impl Iterator<Item = Value<'t>> {
         let (mut parsed, mut shipped) = match self {
@@ -232,13 +240,14 @@ impl Source<'_> {
         let Shape::Array(array) = value.shape else {
             return Err(self.mistyped(key, value, "an array of strings"));
         };
-        array
-            .items()
-            .map(|item| match item.shape {
-                Shape::String(text) => Ok((text, item.at)),
-                _ => Err(self.mistyped(key, &item, "an array of strings")),
-            })
-            .collect()
+        let mut strings = Vec::with_capacity(array.room());
+        for item in array.items() {
+            let Shape::String(text) = item.shape else {
+                return Err(self.mistyped(key, &item, "an array of strings"));
+            };
+            strings.push((text, item.at));
+        }
+        Ok(strings)
     }
 
     /// A value of another type than the key takes.
