@@ -5,6 +5,7 @@
 //! down for another process of ours, which trusts who wrote it.
 
 use super::renewed;
+use crate::host::normal::within;
 use crate::plan::{Attributes, CpuBy, MemoryBy, Op, Plan, ProcessesBy, Rlimit};
 use crate::policy::Network;
 use crate::policy::units::nanoseconds;
@@ -178,11 +179,13 @@ impl Recipe {
             c_string(&variable)
         });
         let polled = matches!(plan.limits.memory, Some((_, MemoryBy::Polled)));
+        let counted = polled.then(|| renewed::writable_tmpfs(&plan.mounts.ops));
+        let (renewed, absent) = renewed::with_absent(&plan.mounts.ops);
         let ops = plan.mounts.ops.iter().enumerate().map(|(position, op)| {
             let tree = trees.iter().find(|(of, _)| *of == position);
             let mut op_image = image_op(op, tree.map(|(_, fd)| *fd))?;
-            if polled {
-                count(&mut op_image, op, &plan.mounts.ops)?;
+            if let Some(counted) = &counted {
+                count(&mut op_image, op, &plan.mounts.ops, counted)?;
             }
             Ok::<_, String>(op_image)
         });
@@ -195,8 +198,8 @@ impl Recipe {
             ids: (plan.ids.uid, plan.ids.gid),
             root: tmpfs_options(plan.mounts.root_bytes, plan.mounts.root_inodes, 0o755),
             ops: ops.collect::<Result<_, _>>()?,
-            renewed: renewed::positions(&plan.mounts.ops),
-            absent: renewed::absent(&plan.mounts.ops),
+            renewed,
+            absent,
             network: plan.network,
             hostname: plan.hostname.clone().into_bytes(),
             cwd: c_string(&plan.cwd)?,
@@ -256,13 +259,13 @@ fn relative(at: &Path) -> Result<CString, String> {
 }
 
 /// What the program can write there counts for the memory limit.
-fn count(image: &mut ImageOp, op: &Op, ops: &[Op]) -> Result<(), String> {
+fn count(image: &mut ImageOp, op: &Op, ops: &[Op], writable: &[&Path]) -> Result<(), String> {
     if let (ImageOp::Tmpfs { counted, .. }, Op::Tmpfs { at, attributes, .. }) = (image, op)
         && !attributes.read_only
     {
         *counted = Some(CountedTmpfs {
             at: c_string(at)?,
-            may_move: may_move(at, ops),
+            may_move: may_move(at, ops, writable),
             place: AtomicI32::new(-1),
             device: AtomicU64::new(0),
         });
@@ -271,11 +274,12 @@ fn count(image: &mut ImageOp, op: &Op, ops: &[Op]) -> Result<(), String> {
 }
 
 /// Does it lie in a tree of the host's, or where the program can write?
-fn may_move(at: &Path, ops: &[Op]) -> bool {
-    ops.iter().any(|op| {
-        let around = op.at() != at && at.starts_with(op.at());
-        around && (matches!(op, Op::Bind { .. }) || renewed::is_writable_tmpfs(op, ops))
-    })
+fn may_move(at: &Path, ops: &[Op], writable: &[&Path]) -> bool {
+    let around = |place: &Path| place.as_os_str() != at.as_os_str() && within(at, place);
+    writable.iter().any(|place| around(place))
+        || ops
+            .iter()
+            .any(|op| matches!(op, Op::Bind { at, .. } if around(at)))
 }
 
 fn image_op(op: &Op, tree: Option<RawFd>) -> Result<ImageOp, String> {

@@ -4,62 +4,73 @@
 //!
 //! It is a matter of the plan alone.
 
+use crate::host::normal::within;
 use crate::plan::Op;
 use std::path::Path;
 
 /// Positions of the operations that each run makes for itself: file systems in memory that
 /// can be written to, processes, terminals, and whatever stands on one of them.
 pub(crate) fn positions(ops: &[Op]) -> Vec<usize> {
-    let grounds: Vec<&Path> = ops
-        .iter()
-        .filter(|op| is_ground(op, ops))
-        .map(Op::at)
-        .collect();
+    of_the_run(ops, &grounds(ops))
+}
+
+/// Those positions, and those of them that are not even made where the root stands: only a
+/// tree of the host's below is carried over, which needs its place, and a procfs has to be
+/// visible for another.
+pub(super) fn with_absent(ops: &[Op]) -> (Vec<usize>, Vec<usize>) {
+    let grounds = grounds(ops);
+    let carries = |ground: &&Path| {
+        let carried = |op: &Op| {
+            matches!(op, Op::Bind { .. } | Op::Mask { .. } | Op::Cover { .. })
+                && within(op.at(), ground)
+        };
+        ops.iter().any(carried)
+    };
+    let carrying: Vec<&Path> = grounds.iter().copied().filter(carries).collect();
+    let needed = |op: &Op| {
+        matches!(op, Op::Proc { .. }) || carrying.iter().any(|ground| within(op.at(), ground))
+    };
+    let positions = of_the_run(ops, &grounds);
+    let absent = |position: &usize| ops.get(*position).is_some_and(|op| !needed(op));
+    let absent = positions.iter().copied().filter(absent).collect();
+    (positions, absent)
+}
+
+/// File systems in memory that the program can write to when everything is done.
+pub(super) fn writable_tmpfs(ops: &[Op]) -> Vec<&Path> {
+    let mut writable: Vec<&Path> = Vec::new();
+    for op in ops {
+        match op {
+            Op::Tmpfs { at, attributes, .. } if !attributes.read_only => writable.push(at),
+            // The seals come last of all.
+            Op::Seal { at } => writable.retain(|place| place.as_os_str() != at.as_os_str()),
+            _ => {}
+        }
+    }
+    writable
+}
+
+/// What each run has for itself.
+fn grounds(ops: &[Op]) -> Vec<&Path> {
+    let mut grounds = writable_tmpfs(ops);
+    let own = |op: &&Op| matches!(op, Op::Proc { .. } | Op::Devpts { .. });
+    grounds.extend(ops.iter().filter(own).map(Op::at));
+    grounds
+}
+
+fn of_the_run(ops: &[Op], grounds: &[&Path]) -> Vec<usize> {
     let of_the_run = |(position, op): (usize, &Op)| {
-        let below = grounds.iter().any(|ground| op.at().starts_with(ground));
-        let makes_the_place =
-            matches!(op, Op::Directory { at, .. } if grounds.contains(&at.as_path()));
-        (below && !makes_the_place).then_some(position)
+        let at = op.at();
+        let below = grounds.iter().any(|ground| within(at, ground));
+        let is_ground = || {
+            grounds
+                .iter()
+                .any(|ground| ground.as_os_str() == at.as_os_str())
+        };
+        let makes_the_place = matches!(op, Op::Directory { .. });
+        (below && !(makes_the_place && is_ground())).then_some(position)
     };
     ops.iter().enumerate().filter_map(of_the_run).collect()
-}
-
-/// Those of them that are not even made where the root stands: only a tree of the host's
-/// below is carried over, which needs its place, and a procfs has to be visible for another.
-pub(crate) fn absent(ops: &[Op]) -> Vec<usize> {
-    let positions = positions(ops);
-    let of = |position: &usize| ops.get(*position);
-    let needed = |op: &Op| {
-        let carried = |other: &Op| {
-            let carried = matches!(other, Op::Bind { .. } | Op::Mask { .. } | Op::Cover { .. });
-            carried && share_a_ground(op, other, ops)
-        };
-        matches!(op, Op::Proc { .. }) || positions.iter().filter_map(of).any(carried)
-    };
-    let absent = |position: &usize| of(position).is_some_and(|op| !needed(op));
-    positions
-        .iter()
-        .copied()
-        .filter(|position| absent(position))
-        .collect()
-}
-
-fn share_a_ground(one: &Op, other: &Op, ops: &[Op]) -> bool {
-    let mut grounds = ops.iter().filter(|op| is_ground(op, ops)).map(Op::at);
-    grounds.any(|ground| one.at().starts_with(ground) && other.at().starts_with(ground))
-}
-
-fn is_ground(op: &Op, ops: &[Op]) -> bool {
-    matches!(op, Op::Proc { .. } | Op::Devpts { .. }) || is_writable_tmpfs(op, ops)
-}
-
-/// Can the program write to it when everything is done?
-pub(super) fn is_writable_tmpfs(op: &Op, ops: &[Op]) -> bool {
-    let sealed = |tree: &Path| {
-        let mut seals = ops.iter().filter(|op| matches!(op, Op::Seal { .. }));
-        seals.any(|op| op.at() == tree)
-    };
-    matches!(op, Op::Tmpfs { at, attributes, .. } if !attributes.read_only && !sealed(at))
 }
 
 #[cfg(test)]
@@ -105,7 +116,7 @@ mod tests {
             Op::Seal { at: "/".into() },
         ];
         assert_eq!(positions(&ops), [3, 5, 6, 8]);
-        assert_eq!(absent(&ops), [3, 5, 6]);
+        assert_eq!(with_absent(&ops).1, [3, 5, 6]);
     }
 
     #[test]
@@ -128,6 +139,6 @@ mod tests {
         let (shm, tmp) = (tmpfs("/dev/shm"), tmpfs("/tmp"));
         let ops = [shm, tmp, directory("/tmp/in"), bind, directory("/tmp/out")];
         assert_eq!(positions(&ops), [0, 1, 2, 3, 4]);
-        assert_eq!(absent(&ops), [0]);
+        assert_eq!(with_absent(&ops).1, [0]);
     }
 }
