@@ -93,13 +93,9 @@ struct Spread<'f> {
 
 /// Every entry, those around it before it.
 fn spread(files: &ResolvedFiles) -> Vec<Spread<'_>> {
-    let mut entries: Vec<Spread> = Vec::new();
-    for (at, entry) in files.entries() {
-        let above = files.enclosing(at).and_then(|(above, _)| {
-            entries
-                .binary_search_by(|other| other.at.as_os_str().cmp(above.as_os_str()))
-                .ok()
-        });
+    let around = files.around();
+    let mut entries: Vec<Spread> = Vec::with_capacity(around.len());
+    for ((at, entry), above) in files.entries().zip(around) {
         let around = above.map(|above| &entries[above]);
         let sum = around.map_or(BitFlags::EMPTY, |around| around.sum) | rights(entry);
         let bare = match entry.thing {

@@ -5,7 +5,7 @@
 
 use super::place::Gone;
 use super::quote;
-use super::tree::{Entry, ResolvedFiles, Thing, contains, join};
+use super::tree::{Entry, Over, ResolvedFiles, Thing, contains, join};
 use crate::host::{Host, PathFact, paths};
 use crate::plan::Refusal;
 use crate::policy::{Access, Content, FileRule, Policy};
@@ -19,8 +19,12 @@ pub(super) fn check(
     policy: &Policy,
     host: &Host,
 ) -> Result<(), Refusal> {
-    for (at, entry) in files.entries() {
-        narrowed(files, at, entry)?;
+    for ((at, entry), around) in files.entries().zip(files.around()) {
+        if let (Some(over), Some(around)) = (&entry.over, around)
+            && let Some((_, around)) = files.nth(around)
+        {
+            narrowed(files, at, entry, over, around)?;
+        }
     }
     for (at, rule) in &policy.files {
         if rule.access == Access::None || rule.content == Content::Nothing {
@@ -67,10 +71,13 @@ pub(super) fn check(
 }
 
 /// Is what `entry` narrows reachable with more access under another name?
-fn narrowed(files: &ResolvedFiles, at: &Path, entry: &Entry) -> Result<(), Refusal> {
-    let (Some(over), Some((_, around))) = (&entry.over, files.enclosing(at)) else {
-        return Ok(());
-    };
+fn narrowed(
+    files: &ResolvedFiles,
+    at: &Path,
+    entry: &Entry,
+    over: &Over,
+    around: &Entry,
+) -> Result<(), Refusal> {
     if contains(entry.access, around.access) {
         return Ok(());
     }
@@ -141,21 +148,21 @@ fn hidden(
     let Some(PathFact::Found(found)) = host.paths.get(at) else {
         return Ok(());
     };
-    let covers = files
-        .entries()
-        .any(|(place, entry)| entry.access == Access::None && entry.over.is_some() && place == at);
-    if covers {
+    let covers = |entry: &Entry| entry.access == Access::None && entry.over.is_some();
+    if files.get(at).is_some_and(covers) {
         return Ok(());
     }
-    let meant = policy.files.values().any(|other| {
-        other.access != Access::None
-            && matches!(&other.content, Content::Host(source) if source == at)
-    });
+    let meant = || {
+        policy.files.values().any(|other| {
+            other.access != Access::None
+                && matches!(&other.content, Content::Host(source) if source == at)
+        })
+    };
     for (other_at, other) in reaching(files, &found.real) {
         let Thing::Host { source, .. } = &other.thing else {
             continue;
         };
-        if paths::within(other_at, at) || (meant && *source == found.real) {
+        if paths::within(other_at, at) || (*source == found.real && meant()) {
             continue;
         }
         let rest = paths::rest(&found.real, source).unwrap_or(Path::new(""));

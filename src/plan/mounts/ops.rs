@@ -9,8 +9,6 @@ use crate::host::Host;
 use crate::host::paths::upwards;
 use crate::plan::{MountAttributes, Mounts, Op};
 use crate::policy::{Access, Policy};
-use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The root tmpfs holds mount points and a few small files; this is what it
@@ -31,11 +29,12 @@ pub(super) fn write(files: &ResolvedFiles, policy: &Policy, host: &Host) -> Moun
     let mut writer = Writer {
         files,
         ops: Vec::new(),
-        made: BTreeSet::new(),
+        around: files.around(),
+        made: Vec::new(),
         seals: Vec::new(),
     };
-    for (at, entry) in files.entries() {
-        writer.entry(at, entry, policy, host);
+    for (position, (at, entry)) in files.entries().enumerate() {
+        writer.entry(position, at, entry, policy, host);
     }
     // The deepest first, the root last of all.
     while let Some(at) = writer.seals.pop() {
@@ -63,23 +62,35 @@ pub(super) fn write(files: &ResolvedFiles, policy: &Policy, host: &Host) -> Moun
 
 struct Writer<'f> {
     files: &'f ResolvedFiles,
+    /// For each entry, the position of the nearest one above it.
+    around: Vec<Option<usize>>,
     ops: Vec<Op>,
     /// Directories already made, or already pinned.
-    made: BTreeSet<OsString>,
+    made: Vec<&'f Path>,
     seals: Vec<PathBuf>,
 }
 
-impl Writer<'_> {
-    fn entry(&mut self, at: &Path, entry: &Entry, policy: &Policy, host: &Host) {
+impl<'f> Writer<'f> {
+    fn entry(
+        &mut self,
+        position: usize,
+        at: &'f Path,
+        entry: &Entry,
+        policy: &Policy,
+        host: &Host,
+    ) {
         let own = entry.over.is_none();
-        let writable = self.holder(at).is_some_and(|(_, holder)| {
-            holder.access.writes() && !matches!(holder.thing, Thing::Hidden)
-        });
-        let at_buf = at.to_path_buf();
+        let holder = self.holder(position);
+        let writable = holder.is_some_and(|(_, holder)| writable(holder));
         if entry.thing == Thing::Hidden {
-            return self.hidden(at, own, writable, entry.directory());
+            let leads_on = self.files.leads_on(at);
+            if leads_on || writable || !own {
+                self.lead_to(at, holder);
+            }
+            return self.hidden(at, own, writable, entry.directory(), leads_on);
         }
-        self.lead_to(at);
+        let at_buf = at.to_path_buf();
+        self.lead_to(at, holder);
         let attributes = MountAttributes {
             read_only: !entry.access.writes(),
             no_exec: !entry.access.executes(),
@@ -160,14 +171,12 @@ impl Writer<'_> {
         }
     }
 
-    fn hidden(&mut self, at: &Path, own: bool, writable: bool, directory: bool) {
-        let children = self.files.leads_on(at);
+    fn hidden(&mut self, at: &'f Path, own: bool, writable: bool, directory: bool, children: bool) {
         if own && !writable {
             // What nobody makes does not exist; only what leads to a rule below
             // is made, and can be passed through but not listed.
             if children {
-                self.lead_to(at);
-                self.made.insert(at.as_os_str().to_os_string());
+                self.made.push(at);
                 self.ops.push(Op::Directory {
                     at: at.to_path_buf(),
                     mode: PASSAGE,
@@ -175,7 +184,6 @@ impl Writer<'_> {
             }
             return;
         }
-        self.lead_to(at);
         if own {
             self.mount_point(at, true);
         }
@@ -211,21 +219,19 @@ impl Writer<'_> {
         });
     }
 
-    /// The entry whose mount holds the parent of `at`; `None` is the root tmpfs.
-    fn holder(&self, at: &Path) -> Option<(PathBuf, &Entry)> {
-        let (above, entry) = self.files.enclosing(at)?;
-        let mounted = match entry.thing {
-            // A hidden place of our own that nobody could write to was never mounted.
-            Thing::Hidden => {
-                entry.over.is_some()
-                    || self.holder(above).is_some_and(|(_, holder)| {
-                        holder.access.writes() && !matches!(holder.thing, Thing::Hidden)
-                    })
-            }
-            _ => true,
-        };
+    /// The entry whose mount holds the parent of the one at `position`; `None` is the root
+    /// tmpfs.
+    fn holder(&self, position: usize) -> Option<(&'f Path, &'f Entry)> {
+        let above = self.around.get(position).copied().flatten()?;
+        let (at, entry) = self.files.nth(above)?;
+        // A hidden place of our own that nobody could write to was never mounted.
+        let mounted = entry.thing != Thing::Hidden
+            || entry.over.is_some()
+            || self
+                .holder(above)
+                .is_some_and(|(_, holder)| writable(holder));
         match mounted {
-            true => Some((above.to_path_buf(), entry)),
+            true => Some((at, entry)),
             false => self.holder(above),
         }
     }
@@ -233,35 +239,28 @@ impl Writer<'_> {
     /// Makes the directories between the mount that holds `at` and `at` itself,
     /// and pins them where the program could rename them: rename(2) of a mount
     /// point answers EBUSY.
-    fn lead_to(&mut self, at: &Path) {
-        let (base, in_host_tree, pinned) = match self.holder(at) {
-            None => (PathBuf::from("/"), false, None),
-            Some((base, holder)) => {
-                let pinned = (holder.access.writes() && holder.access != Access::None).then_some(
-                    MountAttributes {
-                        read_only: false,
-                        no_exec: !holder.access.executes(),
-                    },
-                );
-                let host = matches!(holder.thing, Thing::Host { .. });
-                (base, host, pinned)
-            }
-        };
-        let mut between: Vec<&Path> = upwards(at)
-            .skip(1)
-            .take_while(|ancestor| *ancestor != base)
-            .collect();
-        between.reverse();
-        for directory in between {
-            if self.made.contains(directory.as_os_str()) {
+    fn lead_to(&mut self, at: &'f Path, holder: Option<(&Path, &Entry)>) {
+        let base = holder.map_or(Path::new("/"), |(base, _)| base);
+        let in_host_tree =
+            holder.is_some_and(|(_, holder)| matches!(holder.thing, Thing::Host { .. }));
+        let pinned = holder.and_then(|(_, holder)| {
+            let attributes = MountAttributes {
+                read_only: false,
+                no_exec: !holder.access.executes(),
+            };
+            (holder.access.writes() && holder.access != Access::None).then_some(attributes)
+        });
+        let between = |ancestor: &&Path| ancestor.as_os_str() != base.as_os_str();
+        let mut between: Vec<&'f Path> = upwards(at).skip(1).take_while(between).collect();
+        while let Some(directory) = between.pop() {
+            let made = |other: &&Path| other.as_os_str() == directory.as_os_str();
+            if self.made.iter().any(made) {
                 continue;
             }
-            self.made.insert(directory.as_os_str().to_os_string());
+            self.made.push(directory);
             if !in_host_tree {
-                let hidden = self
-                    .files
-                    .governing(directory)
-                    .is_some_and(|(_, entry)| entry.thing == Thing::Hidden);
+                let governor = self.files.governing(directory);
+                let hidden = governor.is_some_and(|(_, entry)| entry.thing == Thing::Hidden);
                 self.ops.push(Op::Directory {
                     at: directory.to_path_buf(),
                     mode: match hidden {
@@ -278,4 +277,9 @@ impl Writer<'_> {
             }
         }
     }
+}
+
+/// May the program write what this holds?
+fn writable(holder: &Entry) -> bool {
+    holder.access.writes() && !matches!(holder.thing, Thing::Hidden)
 }

@@ -12,6 +12,7 @@ use super::links::{Links, own_links};
 use super::source::{check_source, host_thing, verb};
 use super::tree::{Entry, Over, ResolvedFiles, Thing, join, walk};
 use super::{errno_text, fact, quote, synthetic};
+use crate::host::normal::{normal, within};
 use crate::host::paths::{DEVICES, above, rest};
 use crate::host::{Found, Host, Kind, PathFact};
 use crate::plan::Refusal;
@@ -50,7 +51,7 @@ pub(super) fn place(
         policy,
         host,
         files: ResolvedFiles::default(),
-        parents: BTreeMap::new(),
+        displaced: Vec::new(),
         gone: Vec::new(),
     };
     // In the order of real places, so that what encloses a rule is placed first.
@@ -72,8 +73,8 @@ struct Placer<'p> {
     host: &'p Host,
     links: Links,
     files: ResolvedFiles,
-    /// Which entry each place was judged to lie below.
-    parents: BTreeMap<OsString, Option<PathBuf>>,
+    /// What lies below another entry than it was judged to.
+    displaced: Vec<PathBuf>,
     gone: Vec<Gone>,
 }
 
@@ -133,6 +134,14 @@ impl Placer<'_> {
 
     fn walk_parent(&self, at: &Path, origin: &str) -> Result<PathBuf, Refusal> {
         let parent = above(at).unwrap_or(Path::new("/"));
+        if normal(at)
+            && !self
+                .links
+                .keys()
+                .any(|link| within(parent, Path::new(link)))
+        {
+            return Ok(at.to_path_buf());
+        }
         let walked =
             walk(parent, |path| self.links.get(path.as_os_str()).cloned()).ok_or_else(|| {
                 Refusal::new(format!(
@@ -244,16 +253,14 @@ impl Placer<'_> {
         access: Access,
     ) -> Result<Option<(PathBuf, Option<Over>)>, Refusal> {
         let Some((above, enclosing)) = self.files.enclosing(&place) else {
-            self.parents.insert(place.clone().into_os_string(), None);
             return Ok(Some((place, None)));
         };
-        let above = above.to_path_buf();
         let below = |why: &str| {
             Refusal::new(format!(
                 "{} (rule {}) lies below {} (rule {}), {why}",
                 quote(at),
                 rule.origin,
-                quote(&above),
+                quote(above),
                 enclosing.origin
             ))
         };
@@ -261,14 +268,10 @@ impl Placer<'_> {
             Thing::Proc { .. } => return Err(below("where nothing can be mounted")),
             Thing::Devpts => return Err(below("which holds terminals only")),
             _ if !enclosing.directory() => return Err(below("which is no directory")),
-            Thing::Host { source, .. } => (source.clone(), enclosing.access.writes()),
-            _ => {
-                self.parents
-                    .insert(place.clone().into_os_string(), Some(above));
-                return Ok(Some((place, None)));
-            }
+            Thing::Host { source, .. } => (source, enclosing.access.writes()),
+            _ => return Ok(Some((place, None))),
         };
-        let rest = rest(&place, &above).unwrap_or(Path::new(""));
+        let rest = rest(&place, above).unwrap_or(Path::new(""));
         let position = tree.join(rest);
         let found = match fact(self.host, &position)? {
             PathFact::Found(found) => found,
@@ -283,10 +286,11 @@ impl Placer<'_> {
             PathFact::Missing { .. } => {
                 let narrows = *thing == Thing::Hidden;
                 if narrows && !writable {
+                    let tree = above.to_path_buf();
                     self.gone.push(Gone {
                         at: place,
                         host: position,
-                        tree: above,
+                        tree,
                         origin: rule.origin.clone(),
                     });
                     return Ok(None);
@@ -323,7 +327,7 @@ impl Placer<'_> {
         }
         let mut place = place;
         if found.real != position {
-            place = self.behind_link(at, rule, &above, enclosing, &tree, found)?;
+            place = self.behind_link(at, rule, above, enclosing, tree, found)?;
         }
         let directory = found.kind == Kind::Directory;
         let wants = match thing {
@@ -347,8 +351,6 @@ impl Placer<'_> {
                 }
             )));
         }
-        self.parents
-            .insert(place.clone().into_os_string(), Some(above));
         let over = Over {
             host: found.real.clone(),
             directory,
@@ -451,8 +453,6 @@ impl Placer<'_> {
         origin: &str,
     ) -> Result<(), Refusal> {
         let at = dev.join(name);
-        self.parents
-            .insert(at.clone().into_os_string(), Some(dev.to_path_buf()));
         let entry = Entry {
             thing,
             access,
@@ -463,12 +463,15 @@ impl Placer<'_> {
         self.insert(at, entry)
     }
 
+    /// What was just judged by where it lies.
     fn insert(&mut self, place: PathBuf, entry: Entry) -> Result<(), Refusal> {
-        if let Some(before) = self.files.entries.get(place.as_os_str()) {
-            if entry.implied {
-                return Ok(());
-            }
-            if !before.implied && (before.thing != entry.thing || before.access != entry.access) {
+        self.displaced.retain(|other| *other != place);
+        match self.files.get(&place) {
+            Some(_) if entry.implied => return Ok(()),
+            Some(before)
+                if !before.implied
+                    && (before.thing != entry.thing || before.access != entry.access) =>
+            {
                 return Err(Refusal::new(format!(
                     "rules {} and {} both speak of {}, and differ",
                     before.origin,
@@ -476,36 +479,51 @@ impl Placer<'_> {
                     quote(&place)
                 )));
             }
+            Some(_) => {}
+            None => {
+                let nearest = self.files.enclosing(&place).map(|(above, _)| above);
+                let others = self
+                    .files
+                    .below(&place)
+                    .filter(|(at, _)| self.files.enclosing(at).map(|(above, _)| above) == nearest);
+                self.displaced
+                    .extend(others.map(|(at, _)| at.to_path_buf()));
+            }
         }
-        self.files.entries.insert(place.into_os_string(), entry);
+        self.files.insert(place, entry);
         Ok(())
     }
 
     /// A place that a symbolic link led to may lie below a rule that was placed
     /// later; then it was judged by the wrong tree.
     fn still_true(&self) -> Result<(), Refusal> {
-        for (at, entry) in self.files.entries() {
-            let now = self.files.enclosing(at).map(|(above, _)| above);
-            let then = self
-                .parents
-                .get(at.as_os_str())
-                .and_then(|above| above.as_deref());
-            if now != then {
-                return Err(Refusal::new(format!(
-                    "{} (rule {}) lies, through a symbolic link, below {} which has a rule of its own",
+        let displaced = self.displaced.iter().map(|at| (at.as_path(), true));
+        let kept = |link: &&Path| {
+            let entry = self.files.get(link);
+            entry.is_some_and(|entry| !matches!(entry.thing, Thing::Link(_)))
+        };
+        let links = self.links.keys().map(Path::new).filter(kept);
+        let wrong = displaced.chain(links.map(|at| (at, false)));
+        // The first by its place, and there the wrong tree first.
+        let Some((at, displaced)) =
+            wrong.min_by_key(|(at, displaced)| (at.as_os_str(), !displaced))
+        else {
+            return Ok(());
+        };
+        let origin = self.files.get(at).map_or("", |entry| &entry.origin);
+        Err(Refusal::new(match displaced {
+            true => {
+                let now = self.files.enclosing(at).map(|(above, _)| quote(above));
+                format!(
+                    "{} (rule {origin}) lies, through a symbolic link, below {} which has a rule of its own",
                     quote(at),
-                    entry.origin,
-                    now.map(quote).unwrap_or_default()
-                )));
+                    now.unwrap_or_default()
+                )
             }
-            if self.links.contains_key(at.as_os_str()) && !matches!(entry.thing, Thing::Link(_)) {
-                return Err(Refusal::new(format!(
-                    "{} (rule {}) is also a symbolic link of another rule",
-                    quote(at),
-                    entry.origin
-                )));
-            }
-        }
-        Ok(())
+            false => format!(
+                "{} (rule {origin}) is also a symbolic link of another rule",
+                quote(at)
+            ),
+        }))
     }
 }

@@ -33,7 +33,9 @@ pub fn candidates(program: &OsStr, path: Option<&OsStr>, cwd: &Path, host: &Host
     let mut paths = Vec::new();
     for directory in path.as_bytes().split(|byte| *byte == b':') {
         let candidate = lexical(&cwd.join(OsStr::from_bytes(directory)).join(program));
-        if !paths.contains(&candidate) {
+        // Both are normal, and so compared by their bytes.
+        let same = |other: &PathBuf| other.as_os_str() == candidate.as_os_str();
+        if !paths.iter().any(same) {
             paths.push(candidate);
         }
     }
@@ -92,8 +94,8 @@ pub(super) fn add(files: &mut ResolvedFiles, host: &Host, program: &OsStr) -> Re
             format!("program {shown} is a file, and a rule lies below it"),
         ));
     }
-    files.entries.insert(
-        place.into_os_string(),
+    files.insert(
+        place,
         Entry {
             thing: host_thing(found),
             access: Access::Exec,

@@ -2,21 +2,22 @@
 //!
 //! It answers questions about the map and changes nothing.
 
-use crate::host::paths::{MAX_LINKS, above, rest, upwards, within};
+use crate::host::normal::normal;
+use crate::host::paths::{MAX_LINKS, above, rest, within};
 use crate::plan::Identity;
 use crate::policy::{Access, Weaken};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 /// The file map after expansion: what the mounts put in force, and what the
 /// Landlock rules are made from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResolvedFiles {
-    /// Inside path → what stands there. No key lies below a [`Thing::Link`]. Keys
-    /// are in the order of their bytes, in which parents come before children too.
-    pub(super) entries: BTreeMap<OsString, Entry>,
+    /// Inside path and what stands there, each path once. None lies below a
+    /// [`Thing::Link`]. They are in the order of their bytes, in which parents come before
+    /// children too.
+    entries: Vec<(PathBuf, Entry)>,
     /// Weakenings that took effect.
     pub weakened: Vec<Weaken>,
 }
@@ -105,9 +106,59 @@ impl Entry {
 impl ResolvedFiles {
     /// Every entry, parents before children.
     pub fn entries(&self) -> impl Iterator<Item = (&Path, &Entry)> {
-        self.entries
-            .iter()
-            .map(|(at, entry)| (Path::new(at), entry))
+        self.entries.iter().map(|(at, entry)| (at.as_path(), entry))
+    }
+
+    /// The entry at a position of [`ResolvedFiles::around`].
+    pub(super) fn nth(&self, position: usize) -> Option<(&Path, &Entry)> {
+        let placed = self.entries.get(position);
+        placed.map(|(at, entry)| (at.as_path(), entry))
+    }
+
+    /// What stands at `place` itself.
+    pub(super) fn get(&self, place: &Path) -> Option<&Entry> {
+        let position = self.position(place).ok()?;
+        self.entries.get(position).map(|(_, entry)| entry)
+    }
+
+    /// Puts an entry at `place`, over an earlier one.
+    pub(super) fn insert(&mut self, place: PathBuf, entry: Entry) {
+        match self.position(&place) {
+            Ok(position) => self.entries[position].1 = entry,
+            Err(position) => self.entries.insert(position, (place, entry)),
+        }
+    }
+
+    /// Where `place` stands in the list, or else would.
+    fn position(&self, place: &Path) -> Result<usize, usize> {
+        let place = place.as_os_str();
+        match self.entries.last() {
+            // They are placed in this order, but for a few.
+            Some((last, _)) if last.as_os_str() < place => Err(self.entries.len()),
+            _ => self
+                .entries
+                .binary_search_by(|(at, _)| at.as_os_str().cmp(place)),
+        }
+    }
+
+    /// For each entry, the position of the nearest one above it.
+    pub(in crate::plan) fn around(&self) -> Vec<Option<usize>> {
+        let mut around = Vec::with_capacity(self.entries.len());
+        // Positions whose bytes the present path begins with, as `/a-b` with those of `/a`:
+        // they come again.
+        let mut open: Vec<usize> = Vec::new();
+        for (position, (at, _)) in self.entries.iter().enumerate() {
+            let bytes = at.as_os_str().as_bytes();
+            while let Some(last) = open.last()
+                && !bytes.starts_with(self.entries[*last].0.as_os_str().as_bytes())
+            {
+                open.pop();
+            }
+            let above = |other: &&usize| within(at, &self.entries[**other].0);
+            around.push(open.iter().rev().find(above).copied());
+            open.push(position);
+        }
+        around
     }
 
     /// What may be done at `inside`; `None` where no rule covers it, so that
@@ -137,15 +188,14 @@ impl ResolvedFiles {
 
     /// The entry at `place` or nearest above it. `place` is already walked.
     pub(super) fn governing(&self, place: &Path) -> Option<(&Path, &Entry)> {
-        upwards(place).find_map(|place| {
-            self.entries
-                .get_key_value(place.as_os_str())
-                .map(|(at, entry)| (Path::new(at), entry))
-        })
+        // Of those around it the nearest has the longest path, and comes last.
+        let around = |(at, _): &&(PathBuf, Entry)| within(place, at);
+        let nearest = self.entries.iter().rev().find(around);
+        nearest.map(|(at, entry)| (at.as_path(), entry))
     }
 
     /// The nearest entry strictly above `place`.
-    pub(in crate::plan) fn enclosing(&self, place: &Path) -> Option<(&Path, &Entry)> {
+    pub(super) fn enclosing(&self, place: &Path) -> Option<(&Path, &Entry)> {
         self.governing(above(place)?)
     }
 
@@ -156,26 +206,35 @@ impl ResolvedFiles {
 
     /// Is there something to see strictly below `place`?
     pub(super) fn leads_on(&self, place: &Path) -> bool {
-        self.below(place).any(|entry| entry.thing != Thing::Hidden)
+        self.below(place)
+            .any(|(_, entry)| entry.thing != Thing::Hidden)
     }
 
-    fn below(&self, place: &Path) -> impl Iterator<Item = &Entry> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        // Those below come after `place/`; before that, `place-` and the like.
-        let mut start = place.as_os_str().to_os_string();
-        if start != "/" {
-            start.push("/");
-        }
-        self.entries
-            .range::<OsStr, _>((Excluded(start.as_os_str()), Unbounded))
-            .take_while(move |(at, _)| within(Path::new(at), place))
-            .map(|(_, entry)| entry)
+    /// Every entry strictly below `place`.
+    pub(super) fn below(&self, place: &Path) -> impl Iterator<Item = (&Path, &Entry)> {
+        // Those below come after `place`, but not at once: `place-` and the like are between.
+        let bytes = place.as_os_str().as_bytes();
+        let first = match self.position(place) {
+            Ok(position) => position + 1,
+            Err(position) => position,
+        };
+        self.entries[first..]
+            .iter()
+            .take_while(move |(at, _)| at.as_os_str().as_bytes().starts_with(bytes))
+            .filter(move |(at, _)| within(at, place))
+            .map(|(at, entry)| (at.as_path(), entry))
     }
 
     /// `path` after following the links of our own, every component; `None` in
     /// a loop.
     pub(super) fn walk(&self, path: &Path) -> Option<PathBuf> {
-        walk(path, |at| match self.entries.get(at.as_os_str()) {
+        let on_the_way = |(at, entry): (&Path, &Entry)| {
+            matches!(entry.thing, Thing::Link(_)) && within(path, at)
+        };
+        if normal(path) && !self.entries().any(on_the_way) {
+            return Some(path.to_path_buf());
+        }
+        walk(path, |at| match self.get(at) {
             Some(Entry {
                 thing: Thing::Link(text),
                 ..
