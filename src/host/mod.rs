@@ -8,6 +8,7 @@ pub mod paths;
 pub(crate) mod disks;
 pub(crate) mod mountinfo;
 pub(crate) mod normal;
+mod look;
 mod path_facts;
 pub(crate) mod kernel;
 
@@ -83,7 +84,7 @@ impl Host {
         let mut host = Host::kernel_facts(policy);
         let by_path = program.as_encoded_bytes().contains(&b'/');
         let path = by_path.then(|| Path::new(program));
-        host.paths = paths::facts(policy, path, &host.cwd);
+        host.paths = paths::facts_beside(policy, path, &host.cwd, host.exe.as_deref());
         host.disks = disks::facts(policy);
         let facts = |content: &Content| matches!(content, Content::Proc { facts: true });
         if policy.files.values().any(|rule| facts(&rule.content)) {

@@ -4,10 +4,11 @@
 
 use crate::mountinfo::lines;
 use crate::sys::whole;
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 /// A mount point, and the file system type where it shows the kernel.
-pub type Mount = (PathBuf, Option<&'static str>);
+pub type Mount<'m> = (Cow<'m, Path>, Option<&'static str>);
 
 /// File systems that show the kernel or the whole machine rather than files.
 /// A tree that contains one is never bound: the program would get host facts,
@@ -36,24 +37,23 @@ const KERNEL_FS: [&str; 21] = [
     "tracefs",
 ];
 
-/// Every mount, from proc_pid_mountinfo(5).
-pub(super) fn mounts() -> Vec<Mount> {
-    whole::read(c"/proc/self/mountinfo")
-        .map(|bytes| parse_mountinfo(&bytes))
-        .unwrap_or_default()
+/// The text of mountinfo (proc_pid_mountinfo(5)); empty where no procfs tells.
+pub(super) fn mount_table() -> Vec<u8> {
+    whole::read(c"/proc/self/mountinfo").unwrap_or_default()
 }
 
 /// Where there are mounts; empty where no procfs tells.
 pub(crate) fn mount_points() -> Vec<PathBuf> {
-    mounts().into_iter().map(|(at, _)| at).collect()
+    let table = mount_table();
+    lines(&table).map(|line| line.at.into_owned()).collect()
 }
 
 /// Every mount in the text of mountinfo; lines that are none are left out.
-pub fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
+pub fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount<'_>> {
     lines(bytes)
         .map(|line| {
             let special = KERNEL_FS.iter().find(|known| known.as_bytes() == line.kind);
-            (line.at.into_owned(), special.copied())
+            (line.at, special.copied())
         })
         .collect()
 }
@@ -68,8 +68,8 @@ mod tests {
         assert_eq!(
             parse_mountinfo(text),
             [
-                (PathBuf::from("/mnt/a b"), Some("proc")),
-                (PathBuf::from("/x"), None),
+                (Path::new("/mnt/a b").into(), Some("proc")),
+                (Path::new("/x").into(), None),
             ]
         );
     }

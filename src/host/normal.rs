@@ -2,9 +2,9 @@
 //!
 //! It looks at no file, and is not for paths with `.`, `..` or doubled slashes.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What of `path` lies below `tree`: empty for the tree itself. Both are absolute
 /// and normalised, so that their bytes can be compared, which is many times
@@ -28,6 +28,19 @@ pub(crate) fn rest<'p>(path: &'p Path, tree: &Path) -> Option<&'p Path> {
 /// Is an absolute, normalised path `tree` or below it?
 pub(crate) fn within(path: &Path, tree: &Path) -> bool {
     rest(path, tree).is_some()
+}
+
+/// `tree/rest` in memory that is taken once: [`Path::join`] takes some for `tree`, and then
+/// more. The tree is absolute and normalised, and `rest` is neither absolute nor empty.
+pub(crate) fn joined(tree: &Path, rest: &Path) -> PathBuf {
+    let (tree, rest) = (tree.as_os_str(), rest.as_os_str());
+    let mut path = OsString::with_capacity(tree.len() + 1 + rest.len());
+    path.push(tree);
+    if tree != "/" {
+        path.push("/");
+    }
+    path.push(rest);
+    path.into()
 }
 
 /// An absolute, normalised path and every one above it, the longest first.
@@ -75,6 +88,11 @@ mod tests {
                     "{path:?} {tree:?}"
                 );
                 assert_eq!(within(path, tree), path.starts_with(tree));
+                if let Some(rest) = rest(path, tree)
+                    && path != tree
+                {
+                    assert_eq!(joined(tree, rest).as_os_str(), path);
+                }
             }
         }
     }

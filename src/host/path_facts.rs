@@ -1,7 +1,8 @@
 //! The facts about host paths, found by the bytes of a path.
 //!
 //! A map of `Path`s compares them component by component, and planning asks a thousand
-//! times: that was a third of its instructions. It holds facts and judges none.
+//! times: that was a third of its instructions. Nor are most bytes compared: the list is in
+//! the order of the lengths first. It holds facts and judges none.
 
 use super::PathFact;
 use super::normal::normal;
@@ -18,34 +19,51 @@ use std::path::{Path, PathBuf};
     from = "BTreeMap<PathBuf, PathFact>",
     into = "BTreeMap<PathBuf, PathFact>"
 )]
-pub struct PathFacts(BTreeMap<OsString, PathFact>);
+pub struct PathFacts(Vec<(OsString, Box<PathFact>)>);
 
 impl PathFacts {
-    /// Of two spellings of one path the plain one counts: `x/` is equal to `x`, and where
-    /// `x` is a file nothing is found there.
-    pub(super) fn of_spellings(mut facts: BTreeMap<OsString, PathFact>) -> PathFacts {
-        let odd = |path: &&OsString| !normal(Path::new(path));
-        let odd: Vec<OsString> = facts.keys().filter(odd).cloned().collect();
-        let odd: Vec<_> = odd
-            .into_iter()
-            .filter_map(|path| facts.remove_entry(&path))
-            .collect();
-        let mut others = PathFacts::default();
-        for (path, fact) in odd {
-            others.insert(path.into(), fact);
+    /// With what was found by other spellings. Of two spellings of one path the plain one
+    /// counts: `x/` is equal to `x`, and where `x` is a file nothing is found there.
+    pub(super) fn of_spellings(
+        mut plain: PathFacts,
+        odd: BTreeMap<OsString, PathFact>,
+    ) -> PathFacts {
+        let odd = odd.into_iter().map(|(path, fact)| (path.into(), fact));
+        for (path, fact) in odd.collect::<PathFacts>().0 {
+            if let Err(position) = plain.position(&path) {
+                plain.0.insert(position, (path, fact));
+            }
         }
-        others.0.append(&mut facts);
-        others
+        plain
+    }
+
+    /// What stands at a normal path, which is looked at where nobody did.
+    pub(super) fn get_or_insert_with(
+        &mut self,
+        path: &Path,
+        probe: impl FnOnce() -> PathFact,
+    ) -> &mut PathFact {
+        let position = match self.position(path.as_os_str()) {
+            Ok(position) => position,
+            Err(position) => {
+                let fact = Box::new(probe());
+                self.0.insert(position, (path.into(), fact));
+                position
+            }
+        };
+        &mut self.0[position].1
     }
 
     /// What stands at a path; `None` where nobody looked.
     pub fn get(&self, path: &Path) -> Option<&PathFact> {
-        self.0.get(&*spelling(path))
+        let position = self.find(path)?;
+        self.0.get(position).map(|(_, fact)| &**fact)
     }
 
     /// The same, to be changed.
     pub fn get_mut(&mut self, path: &Path) -> Option<&mut PathFact> {
-        self.0.get_mut(&*spelling(path))
+        let position = self.find(path)?;
+        self.0.get_mut(position).map(|(_, fact)| &mut **fact)
     }
 
     /// Puts a fact in the place of an earlier one.
@@ -54,12 +72,42 @@ impl PathFacts {
             Cow::Borrowed(_) => None,
             Cow::Owned(plain) => Some(plain),
         };
-        self.0.insert(plain.unwrap_or_else(|| path.into()), fact);
+        let path = plain.unwrap_or_else(|| path.into());
+        match self.position(&path) {
+            Ok(position) => *self.0[position].1 = fact,
+            Err(position) => self.0.insert(position, (path, Box::new(fact))),
+        }
     }
 
     /// Every path and what stands there, in the order of the paths' bytes.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &PathFact)> {
-        self.0.iter().map(|(path, fact)| (Path::new(path), fact))
+        let facts = self
+            .0
+            .iter()
+            .map(|(path, fact)| (path.as_os_str(), &**fact));
+        let in_order: BTreeMap<&OsStr, &PathFact> = facts.collect();
+        in_order
+            .into_iter()
+            .map(|(path, fact)| (Path::new(path), fact))
+    }
+
+    /// Where any spelling of a path stands in the list.
+    fn find(&self, path: &Path) -> Option<usize> {
+        // Most are asked for as they stand there.
+        self.position(path.as_os_str())
+            .or_else(|_| match spelling(path) {
+                Cow::Borrowed(_) => Err(0),
+                Cow::Owned(plain) => self.position(&plain),
+            })
+            .ok()
+    }
+
+    /// Where these bytes stand in the list, or else would.
+    fn position(&self, path: &OsStr) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| {
+            let length = other.len().cmp(&path.len());
+            length.then_with(|| other.as_os_str().cmp(path))
+        })
     }
 }
 
@@ -96,7 +144,7 @@ impl From<BTreeMap<PathBuf, PathFact>> for PathFacts {
 impl From<PathFacts> for BTreeMap<PathBuf, PathFact> {
     fn from(facts: PathFacts) -> BTreeMap<PathBuf, PathFact> {
         let facts = facts.0.into_iter();
-        facts.map(|(path, fact)| (path.into(), fact)).collect()
+        facts.map(|(path, fact)| (path.into(), *fact)).collect()
     }
 }
 
@@ -117,6 +165,8 @@ mod tests {
             let (ours, known): (PathFacts, BTreeMap<PathBuf, PathFact>) =
                 (facts.clone().collect(), facts.collect());
             prop_assert_eq!(ours.get(asked.as_ref()), known.get(Path::new(&asked)));
+            prop_assert!(ours.iter().map(|(path, _)| path.as_os_str()).is_sorted());
+            prop_assert_eq!(ours.iter().count(), known.len());
             for path in known.keys() {
                 prop_assert_eq!(ours.get(path), known.get(path));
             }
