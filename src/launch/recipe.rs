@@ -11,9 +11,9 @@ use crate::policy::Network;
 use crate::policy::units::nanoseconds;
 use seccompiler::sock_filter;
 use serde::{Deserialize, Serialize};
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::RawFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicU64};
 
@@ -173,7 +173,8 @@ impl Recipe {
     /// A string with a NUL byte is an error: the text of it.
     pub(crate) fn new(plan: &Plan, trees: &[(usize, RawFd)]) -> Result<Recipe, String> {
         let env = plan.env.iter().map(|(name, value)| {
-            let mut variable = name.clone();
+            let mut variable = OsString::with_capacity(name.len() + 1 + value.len());
+            variable.push(name);
             variable.push("=");
             variable.push(value);
             c_string(&variable)
@@ -241,7 +242,7 @@ fn watch(plan: &Plan) -> Watch {
 
 pub(super) fn c_string(text: impl AsRef<OsStr>) -> Result<CString, String> {
     let text = text.as_ref();
-    CString::new(text.to_owned().into_vec()).map_err(|_| text.to_string_lossy().into_owned())
+    CString::new(text.as_bytes()).map_err(|_| text.to_string_lossy().into_owned())
 }
 
 /// As C strings; an error is the text of the one with a NUL byte.

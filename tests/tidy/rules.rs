@@ -31,8 +31,18 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     (
         "launch",
         &[
-            "plan", "policy", "wire", "step", "sys", "child", "report", "escape", "cgroup",
+            "plan",
+            "policy",
+            "wire",
+            "step",
+            "sys",
+            "child",
+            "report",
+            "escape",
+            "cgroup",
             "transfer",
+            // How the paths of a plan lie to each other.
+            "host::normal",
         ],
     ),
     ("child", &["launch::image", "wire", "step", "sys"]),
