@@ -134,14 +134,15 @@ impl Fates {
     }
 
     fn get(&self, number: u32) -> Option<Fate> {
-        [
-            (Fate::Kill, &self.kill),
-            (Fate::Refuse, &self.refuse),
-            (Fate::Allow, &self.allow),
-        ]
-        .into_iter()
-        .find(|(_, calls)| calls.contains(number))
-        .map(|(fate, _)| fate)
+        if self.kill.contains(number) {
+            Some(Fate::Kill)
+        } else if self.refuse.contains(number) {
+            Some(Fate::Refuse)
+        } else if self.allow.contains(number) {
+            Some(Fate::Allow)
+        } else {
+            None
+        }
     }
 }
 

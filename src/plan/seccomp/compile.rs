@@ -75,22 +75,32 @@ type Run<'a> = (u32, &'a Call);
 fn runs<'a>(calls: impl Iterator<Item = (u32, &'a Call)>) -> Vec<Run<'a>> {
     let mut runs: Vec<Run> = Vec::with_capacity(512);
     let mut begin = |from: u32, call: &'a Call| {
-        // What starts at the same number replaces what was assumed there.
-        if runs.last().is_some_and(|(start, _)| *start == from) {
-            runs.pop();
-        }
-        if runs.last().is_none_or(|(_, last)| *last != call) {
+        if runs.last().is_none_or(|(_, last)| !same(last, call)) {
             runs.push((from, call));
         }
     };
-    begin(0, &UNKNOWN);
+    // The first number of which nothing is said yet.
+    let mut next = Some(0);
     for (number, call) in calls {
-        begin(number, call);
-        if let Some(next) = number.checked_add(1) {
+        if let Some(next) = next
+            && next < number
+        {
             begin(next, &UNKNOWN);
         }
+        begin(number, call);
+        next = number.checked_add(1);
+    }
+    if let Some(next) = next {
+        begin(next, &UNKNOWN);
     }
     runs
+}
+
+/// Most have no rules.
+fn same(one: &Call, other: &Call) -> bool {
+    one.otherwise == other.otherwise
+        && one.rules.len() == other.rules.len()
+        && (one.rules.is_empty() || one.rules == other.rules)
 }
 
 /// Where a way through the program goes on.
@@ -176,7 +186,7 @@ impl Code {
             [(_, call)] => self.leaf(call),
             // One number among others of the same answer.
             [(_, around), (number, one), (next, after)]
-                if number.checked_add(1) == Some(*next) && around == after =>
+                if number.checked_add(1) == Some(*next) && same(around, after) =>
             {
                 let (around, one) = (self.leaf(around)?, self.leaf(one)?);
                 Ok(self.branch(code::JEQ, *number, one, around))
