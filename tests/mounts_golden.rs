@@ -454,6 +454,25 @@ fn a_link_inside_a_read_only_tree_is_followed_within_it_only() {
 }
 
 #[test]
+fn a_link_that_leads_below_a_rule_placed_later_is_refused() {
+    let tree = ["/usr/real/x", "/usr/link -> real", "/other/x"];
+    let rules = |place: &'static str| {
+        vec![
+            ("/usr", host("/usr", Access::Exec)),
+            ("/usr/link/x", nothing()),
+            (place, host("/other", Access::Read)),
+        ]
+    };
+    let asked = ["/usr/link/x", "/usr/none"];
+    assert_eq!(
+        refusal(rules("/usr/real"), &tree, &asked),
+        "`/usr/real/x` (rule p.toml:2) lies, through a symbolic link, below `/usr/real` which \
+         has a rule of its own"
+    );
+    assert!(plan(rules("/x"), &tree, &asked).contains("mask /usr/real/x file"));
+}
+
+#[test]
 fn a_source_behind_a_link_that_the_program_could_replace_is_refused() {
     let tree = ["/src/in/", "/src/a -> in", "/src/b -> ../key", "/key/k"];
     let rules = |source: &str, access| {

@@ -2,24 +2,26 @@
 
 use crate::host::Host;
 use crate::policy::Process;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// The whole environment, sorted by name. A variable that the caller has and the
 /// policy passes wins over the one the policy sets: `pass-env` is the more
 /// specific wish.
 pub(super) fn resolve(process: &Process, host: &Host) -> Vec<(OsString, OsString)> {
-    let mut all: BTreeMap<OsString, OsString> = process
+    let mut all: Vec<(OsString, OsString)> = process
         .env
         .iter()
         .map(|(name, value)| (name.into(), value.into()))
         .collect();
     for name in &process.pass_env {
         if let Some(value) = host.env.get(name) {
-            all.insert(name.into(), value.clone());
+            match all.binary_search_by(|(other, _)| other.as_os_str().cmp(name.as_ref())) {
+                Ok(position) => all[position].1 = value.clone(),
+                Err(position) => all.insert(position, (name.into(), value.clone())),
+            }
         }
     }
-    all.into_iter().collect()
+    all
 }
 
 #[cfg(test)]

@@ -127,7 +127,10 @@ fn has_device(entries: &[Spread<'_>], directory: &Path) -> bool {
 fn shared(entries: &[Spread<'_>], directory: &Path) -> BitFlags<AccessFs> {
     let below = entries.iter().filter(|other| {
         let link = matches!(other.entry.thing, Thing::Link(_));
-        !other.bare && !link && within(other.at, directory) && other.at != directory
+        !other.bare
+            && !link
+            && within(other.at, directory)
+            && other.at.as_os_str() != directory.as_os_str()
     });
     below
         .map(|other| match other.entry.thing {

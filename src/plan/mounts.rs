@@ -14,6 +14,7 @@
 //! - a socket below a readable tree can be connected to: read-only mounts do not
 //!   stop connect(2) (Landlock does from ABI 9 on).
 
+mod rules;
 mod tree;
 mod source;
 mod links;

@@ -20,13 +20,12 @@
 //!
 //! Repositories further down the work tree are not looked for.
 
-use super::place::Rules;
+use super::rules::Rules;
 use super::{errno_text, fact, quote};
 use crate::host::git::{path_line, pointer};
 use crate::host::{Found, Host, Kind, PathFact};
 use crate::plan::Refusal;
 use crate::policy::{Access, Content, FileRule, Policy, Weaken};
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// The file map with the rules that git protection adds, and what was weakened.
@@ -34,11 +33,7 @@ pub(super) fn expand<'p>(
     policy: &'p Policy,
     host: &Host,
 ) -> Result<(Rules<'p>, Vec<Weaken>), Refusal> {
-    let mut rules: Rules = policy
-        .files
-        .iter()
-        .map(|(at, rule)| (at.as_path().as_os_str().to_os_string(), Cow::Borrowed(rule)))
-        .collect();
+    let mut rules = Rules::of(policy);
     let mut weakened = Vec::new();
     for (at, rule) in &policy.files {
         let (true, Content::Host(source)) = (rule.git, &rule.content) else {
@@ -282,7 +277,7 @@ impl WorkTree<'_, '_> {
     /// A rule of the policy's own stays, unless it grants the writing that
     /// protection takes away.
     fn add(&mut self, at: PathBuf, source: PathBuf, access: Access) -> Result<(), Refusal> {
-        if let Some(own) = self.rules.get(at.as_os_str()) {
+        if let Some(own) = self.rules.get(&at) {
             return match own.access.writes() && !access.writes() {
                 true => Err(self.refuse(format!(
                     "rule {} allows \"{}\" at {}",
@@ -294,15 +289,15 @@ impl WorkTree<'_, '_> {
             };
         }
         self.rules.insert(
-            at.into_os_string(),
-            Cow::Owned(FileRule {
+            at,
+            FileRule {
                 content: Content::Host(source),
                 access,
                 optional: false,
                 git: false,
                 follows: false,
                 origin: format!("{}, git = \"protect\"", self.rule.origin),
-            }),
+            },
         );
         Ok(())
     }

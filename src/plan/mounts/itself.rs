@@ -4,13 +4,10 @@
 //! rule of the policy as it is.
 
 use super::git::without_write;
-use super::place::Rules;
+use super::rules::Rules;
 use super::tree::join;
-use crate::host::normal::upwards;
 use crate::host::{Host, PathFact};
 use crate::policy::{Content, FileRule};
-use std::borrow::Cow;
-use std::path::Path;
 
 /// Adds a read-only rule wherever a writable tree contains the running executable:
 /// whoever starts it again would run what the program left there (the lesson of
@@ -22,7 +19,6 @@ pub(super) fn protect(rules: &mut Rules, host: &Host) {
     };
     let mut more = Vec::new();
     for (at, rule) in rules.iter() {
-        let at = Path::new(at);
         let Content::Host(source) = &rule.content else {
             continue;
         };
@@ -36,20 +32,22 @@ pub(super) fn protect(rules: &mut Rules, host: &Host) {
             continue;
         };
         let inside = join(at, rest);
-        let nearest = upwards(&inside).find(|above| rules.contains_key(above.as_os_str()));
+        let nearest = rules.nearest(&inside).map(|(nearest, _)| nearest);
         if nearest == Some(at) && inside != *at {
             more.push((
-                inside.into_os_string(),
-                Cow::Owned(FileRule {
+                inside,
+                FileRule {
                     content: Content::Host(exe.clone()),
                     access: without_write(rule.access),
                     optional: true,
                     git: false,
                     follows: false,
                     origin: format!("{}, which contains sandbox itself", rule.origin),
-                }),
+                },
             ));
         }
     }
-    rules.extend(more);
+    for (at, rule) in more {
+        rules.insert(at, rule);
+    }
 }

@@ -3,9 +3,9 @@
 //! A link is kept only where following it inside shows what it shows outside;
 //! any other is bound by what it points to.
 
-use super::place::Rules;
+use super::rules::Rules;
 use super::tree::walk;
-use crate::host::paths::{above, link_target, upwards};
+use crate::host::paths::{above, link_target};
 use crate::host::{Host, PathFact};
 use crate::policy::{Access, Content, FileRule};
 use std::collections::BTreeMap;
@@ -19,8 +19,7 @@ pub(super) type Links = BTreeMap<OsString, PathBuf>;
 /// whose target the map shows under the same name with the same access.
 pub(super) fn own_links(rules: &Rules<'_>, host: &Host) -> Links {
     let mut links = Links::new();
-    for (at, rule) in rules {
-        let at = Path::new(at);
+    for (at, rule) in rules.iter() {
         let text = match &rule.content {
             Content::Symlink(text) if rule.access != Access::None => Some(text.clone()),
             Content::Host(source) if source == at => host_link(at, rule, rules, host),
@@ -41,10 +40,8 @@ fn host_link(at: &Path, rule: &FileRule, rules: &Rules<'_>, host: &Host) -> Opti
         return None;
     };
     let text = found.link.clone()?;
-    let nearest =
-        |path: &Path| upwards(path).find_map(|place| rules.get_key_value(place.as_os_str()));
     // Inside a bound tree the link is there already, and is not ours.
-    if let Some((_, tree)) = nearest(above(at)?)
+    if let Some((_, tree)) = rules.nearest(above(at)?)
         && matches!(tree.content, Content::Host(_) | Content::Symlink(_))
     {
         return None;
@@ -53,8 +50,7 @@ fn host_link(at: &Path, rule: &FileRule, rules: &Rules<'_>, host: &Host) -> Opti
     if link_target(at, &text) != found.real {
         return None;
     }
-    let (cover_at, cover) = nearest(&found.real)?;
-    let cover_at = Path::new(cover_at);
+    let (cover_at, cover) = rules.nearest(&found.real)?;
     let Content::Host(source) = &cover.content else {
         return None;
     };

@@ -83,7 +83,7 @@ impl<'f> Writer<'f> {
         let holder = self.holder(position);
         let writable = holder.is_some_and(|(_, holder)| writable(holder));
         if entry.thing == Thing::Hidden {
-            let leads_on = self.files.leads_on(at);
+            let leads_on = self.files.leads_on(position, at);
             if leads_on || writable || !own {
                 self.lead_to(at, holder);
             }

@@ -9,21 +9,16 @@
 //! without it a name that the program could create is refused.
 
 use super::links::{Links, own_links};
+use super::rules::Rules;
 use super::source::{check_source, host_thing, verb};
 use super::tree::{Entry, Over, ResolvedFiles, Thing, join, walk};
 use super::{errno_text, fact, quote, synthetic};
-use crate::host::normal::{normal, within};
+use crate::host::normal::{joined, normal, within};
 use crate::host::paths::{DEVICES, above, rest};
 use crate::host::{Found, Host, Kind, PathFact};
 use crate::plan::Refusal;
 use crate::policy::{Access, Content, FileRule, Policy};
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-/// The file map with what git protection adds: inside path → rule.
-pub(super) type Rules<'p> = BTreeMap<OsString, Cow<'p, FileRule>>;
 
 /// A narrowing rule with nothing to narrow, in a tree that the program may not
 /// write: it holds as long as the name cannot be made another way.
@@ -50,14 +45,13 @@ pub(super) fn place(
         links: own_links(rules, host),
         policy,
         host,
-        files: ResolvedFiles::default(),
+        files: ResolvedFiles::with_capacity(2 * policy.files.len()),
         displaced: Vec::new(),
         gone: Vec::new(),
     };
     // In the order of real places, so that what encloses a rule is placed first.
     let mut order = Vec::new();
-    for (at, rule) in rules {
-        let at = Path::new(at);
+    for (at, rule) in rules.iter() {
         order.push((placer.walk_parent(at, &rule.origin)?, at, rule));
     }
     order.sort_by(|left, right| left.0.as_os_str().cmp(right.0.as_os_str()));
@@ -81,7 +75,7 @@ struct Placer<'p> {
 impl Placer<'_> {
     fn rule(&mut self, place: PathBuf, at: &Path, rule: &FileRule) -> Result<(), Refusal> {
         let origin = rule.origin.as_str();
-        if at == Path::new("/") {
+        if at.as_os_str() == "/" {
             return match rule.content == Content::Nothing || rule.access == Access::None {
                 true => Ok(()),
                 false => Err(Refusal::new(format!(
@@ -403,7 +397,7 @@ impl Placer<'_> {
     /// The content of a minimal `/dev` at `dev`, but for names with a rule of their own.
     fn devices(&mut self, dev: &Path, shm_bytes: u64, origin: &str) -> Result<(), Refusal> {
         for name in DEVICES {
-            let source = Path::new("/dev").join(name);
+            let source = joined(Path::new("/dev"), Path::new(name));
             let found = match fact(self.host, &source)? {
                 PathFact::Found(found) => found,
                 // A container may have no terminal at all.
@@ -452,7 +446,7 @@ impl Placer<'_> {
         access: Access,
         origin: &str,
     ) -> Result<(), Refusal> {
-        let at = dev.join(name);
+        let at = joined(dev, Path::new(name));
         let entry = Entry {
             thing,
             access,
@@ -466,9 +460,10 @@ impl Placer<'_> {
     /// What was just judged by where it lies.
     fn insert(&mut self, place: PathBuf, entry: Entry) -> Result<(), Refusal> {
         self.displaced.retain(|other| *other != place);
-        match self.files.get(&place) {
-            Some(_) if entry.implied => return Ok(()),
-            Some(before)
+        let position = self.files.position(&place);
+        match position.map(|position| self.files.nth(position)) {
+            Ok(_) if entry.implied => return Ok(()),
+            Ok(Some((_, before)))
                 if !before.implied
                     && (before.thing != entry.thing || before.access != entry.access) =>
             {
@@ -479,18 +474,19 @@ impl Placer<'_> {
                     quote(&place)
                 )));
             }
-            Some(_) => {}
-            None => {
+            Ok(_) => {}
+            Err(_) if self.files.below(position, &place).next().is_none() => {}
+            Err(_) => {
                 let nearest = self.files.enclosing(&place).map(|(above, _)| above);
                 let others = self
                     .files
-                    .below(&place)
+                    .below(position, &place)
                     .filter(|(at, _)| self.files.enclosing(at).map(|(above, _)| above) == nearest);
                 self.displaced
                     .extend(others.map(|(at, _)| at.to_path_buf()));
             }
         }
-        self.files.insert(place, entry);
+        self.files.insert(position, place, entry);
         Ok(())
     }
 

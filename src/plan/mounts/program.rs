@@ -6,6 +6,7 @@
 use super::source::{check_source, host_thing};
 use super::tree::{Entry, ResolvedFiles, Thing, join};
 use super::{errno_text, fact, quote};
+use crate::host::normal::normal;
 use crate::host::paths::{lexical, rest};
 use crate::host::{Found, Host, Kind, PathFact};
 use crate::plan::Refusal;
@@ -88,13 +89,15 @@ pub(super) fn add(files: &mut ResolvedFiles, host: &Host, program: &OsStr) -> Re
     let found = executable(fact(host, &host.cwd.join(program))?, &shown)?;
     let origin = String::from("the program");
     check_source(found, &place, Access::Exec, &origin)?;
-    if files.has_children(&place) {
+    let position = files.position(&place);
+    if files.below(position, &place).next().is_some() {
         return Err(coded(
             126,
             format!("program {shown} is a file, and a rule lies below it"),
         ));
     }
     files.insert(
+        position,
         place,
         Entry {
             thing: host_thing(found),
@@ -111,6 +114,9 @@ pub(super) fn add(files: &mut ResolvedFiles, host: &Host, program: &OsStr) -> Re
 /// it, because behind a symbolic link `..` is not what the text says.
 fn own_path(program: &OsStr, host: &Host) -> PathBuf {
     let path = host.cwd.join(program);
+    if normal(&path) {
+        return path;
+    }
     if path.components().any(|part| part == Component::ParentDir)
         && let Some(PathFact::Found(found)) = host.paths.get(&path)
     {

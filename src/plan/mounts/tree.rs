@@ -104,6 +104,14 @@ impl Entry {
 }
 
 impl ResolvedFiles {
+    /// None, and room for some.
+    pub(super) fn with_capacity(capacity: usize) -> ResolvedFiles {
+        ResolvedFiles {
+            entries: Vec::with_capacity(capacity),
+            weakened: Vec::new(),
+        }
+    }
+
     /// Every entry, parents before children.
     pub fn entries(&self) -> impl Iterator<Item = (&Path, &Entry)> {
         self.entries.iter().map(|(at, entry)| (at.as_path(), entry))
@@ -121,16 +129,16 @@ impl ResolvedFiles {
         self.entries.get(position).map(|(_, entry)| entry)
     }
 
-    /// Puts an entry at `place`, over an earlier one.
-    pub(super) fn insert(&mut self, place: PathBuf, entry: Entry) {
-        match self.position(&place) {
+    /// Puts an entry at `place`, which has this position, over an earlier one.
+    pub(super) fn insert(&mut self, position: Result<usize, usize>, place: PathBuf, entry: Entry) {
+        match position {
             Ok(position) => self.entries[position].1 = entry,
             Err(position) => self.entries.insert(position, (place, entry)),
         }
     }
 
     /// Where `place` stands in the list, or else would.
-    fn position(&self, place: &Path) -> Result<usize, usize> {
+    pub(super) fn position(&self, place: &Path) -> Result<usize, usize> {
         let place = place.as_os_str();
         match self.entries.last() {
             // They are placed in this order, but for a few.
@@ -199,22 +207,21 @@ impl ResolvedFiles {
         self.governing(above(place)?)
     }
 
-    /// Is there an entry strictly below `place`?
-    pub(super) fn has_children(&self, place: &Path) -> bool {
-        self.below(place).next().is_some()
-    }
-
-    /// Is there something to see strictly below `place`?
-    pub(super) fn leads_on(&self, place: &Path) -> bool {
-        self.below(place)
+    /// Is there something to see strictly below `place`, which has this position?
+    pub(super) fn leads_on(&self, position: usize, place: &Path) -> bool {
+        self.below(Ok(position), place)
             .any(|(_, entry)| entry.thing != Thing::Hidden)
     }
 
-    /// Every entry strictly below `place`.
-    pub(super) fn below(&self, place: &Path) -> impl Iterator<Item = (&Path, &Entry)> {
+    /// Every entry strictly below `place`, which has this position.
+    pub(super) fn below(
+        &self,
+        position: Result<usize, usize>,
+        place: &Path,
+    ) -> impl Iterator<Item = (&Path, &Entry)> {
         // Those below come after `place`, but not at once: `place-` and the like are between.
         let bytes = place.as_os_str().as_bytes();
-        let first = match self.position(place) {
+        let first = match position {
             Ok(position) => position + 1,
             Err(position) => position,
         };
