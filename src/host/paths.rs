@@ -287,6 +287,29 @@ mod tests {
     }
 
     #[test]
+    fn the_innermost_mount_around_a_path_and_those_below_it_count() {
+        let mounts = parse_mountinfo(
+            b"1 0 0:1 / / rw - ext4 x rw\n2 1 0:2 / /sys rw - sysfs x rw\n\
+              3 2 0:3 / /sys/x rw - tmpfs x rw\n4 1 0:4 / /a/p rw - proc x rw\n\
+              5 1 0:4 / /a-b rw - proc x rw\n6 4 0:5 / /c rw - proc x rw\n\
+              7 6 0:6 / /c rw - tmpfs x rw\n",
+        );
+        let found = |real: &str| {
+            let mounts = kernel_fs(&mounts, Path::new(real));
+            let found = mounts
+                .iter()
+                .map(|(at, kind)| format!("{}:{kind}", at.display()));
+            found.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(found("/sys/y"), "/sys:sysfs");
+        assert_eq!(found("/sys/x/y"), "");
+        assert_eq!(found("/a"), "/a/p:proc");
+        assert_eq!(found("/a/p"), "/a/p:proc");
+        assert_eq!(found("/c/d"), "");
+        assert_eq!(found("/"), "/a/p:proc /a-b:proc /c:proc /sys:sysfs");
+    }
+
+    #[test]
     fn the_text_of_a_path_is_normalised() {
         assert_eq!(lexical(Path::new("/a/./b/../c")), Path::new("/a/c"));
         assert_eq!(lexical(Path::new("/../../a")), Path::new("/a"));
