@@ -253,8 +253,8 @@ fn kernel_fs(mounts: &[Mount<'_>], real: &Path) -> Vec<(PathBuf, String)> {
     let mut on_one = false;
     for (at, kind) in mounts {
         let Some(kind) = kind else { continue };
-        if within(real, at) {
-            on_one = true;
+        if at.as_os_str().len() <= real.as_os_str().len() {
+            on_one |= within(real, at);
         } else if within(at, real) {
             special.push((at.to_path_buf(), String::from(*kind)));
         }
