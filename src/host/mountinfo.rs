@@ -3,8 +3,10 @@
 //! It does not say what lies on them, or what follows from it.
 
 use crate::mountinfo::lines;
-use crate::sys::whole;
+use crate::sys::{mount_table, whole};
 use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A mount point, and the file system type where it shows the kernel.
@@ -37,25 +39,42 @@ const KERNEL_FS: [&str; 21] = [
     "tracefs",
 ];
 
-/// The text of mountinfo (proc_pid_mountinfo(5)); empty where no procfs tells.
-pub(super) fn mount_table() -> Vec<u8> {
-    whole::read(c"/proc/self/mountinfo").unwrap_or_default()
+/// Every mount that this process can reach: from the kernel's own list, or before Linux 6.8 from
+/// the text of mountinfo (proc_pid_mountinfo(5)); none where no procfs tells.
+pub(super) fn mounts() -> Vec<Mount<'static>> {
+    let mut all = Vec::with_capacity(32);
+    let listed = mount_table::each(|at, kind| {
+        let at = PathBuf::from(OsStr::from_bytes(at));
+        all.push((Cow::Owned(at), kernel_fs(kind)));
+    });
+    match listed {
+        Ok(()) => all,
+        Err(_) => {
+            let table = whole::read(c"/proc/self/mountinfo").unwrap_or_default();
+            let mounts = parse_mountinfo(&table).into_iter();
+            mounts
+                .map(|(at, kind)| (Cow::Owned(at.into_owned()), kind))
+                .collect()
+        }
+    }
 }
 
-/// Where there are mounts; empty where no procfs tells.
+/// Where there are mounts.
 pub(crate) fn mount_points() -> Vec<PathBuf> {
-    let table = mount_table();
-    lines(&table).map(|line| line.at.into_owned()).collect()
+    let at = |(at, _): Mount<'_>| at.into_owned();
+    mounts().into_iter().map(at).collect()
 }
 
 /// Every mount in the text of mountinfo; lines that are none are left out.
 pub fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount<'_>> {
     lines(bytes)
-        .map(|line| {
-            let special = KERNEL_FS.iter().find(|known| known.as_bytes() == line.kind);
-            (line.at, special.copied())
-        })
+        .map(|line| (line.at, kernel_fs(line.kind)))
         .collect()
+}
+
+fn kernel_fs(kind: &[u8]) -> Option<&'static str> {
+    let known = KERNEL_FS.iter().find(|known| known.as_bytes() == kind);
+    known.copied()
 }
 
 #[cfg(test)]

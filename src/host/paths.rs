@@ -4,7 +4,7 @@
 //! a fact like any other, and judging facts is the planner's work.
 
 use super::look::Names;
-use super::mountinfo::{Mount, mount_table, parse_mountinfo};
+use super::mountinfo::{Mount, mounts};
 use super::normal::{joined, normal};
 use super::{Found, PathFact, PathFacts, git};
 use crate::policy::{Content, Policy};
@@ -41,8 +41,7 @@ pub(super) fn facts_beside(
     cwd: &Path,
     exe: Option<&Path>,
 ) -> PathFacts {
-    let table = mount_table();
-    let mut prober = Prober::new(parse_mountinfo(&table));
+    let mut prober = Prober::new(mounts());
     for path in &policy.sources {
         prober.look(path);
         if let Some(parent) = path.parent() {
@@ -274,6 +273,7 @@ fn kernel_fs(mounts: &[Mount<'_>], real: &Path) -> Vec<(PathBuf, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::mountinfo::parse_mountinfo;
 
     #[test]
     fn another_spelling_of_a_path_does_not_replace_its_fact() {

@@ -13,6 +13,7 @@ pub(crate) mod fd;
 pub(crate) mod inherited;
 pub(crate) mod landlock;
 pub(crate) mod mount;
+pub(crate) mod mount_table;
 pub(crate) mod perf;
 pub(crate) mod proc;
 pub(crate) mod process;
