@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Kinds of objects that a run has at least one of.
+/// Kinds of objects that a run has at least one of, by the names of their caches.
 const KINDS: [&str; 5] = [
     "net_namespace",
     "user_namespace",
@@ -12,10 +12,14 @@ const KINDS: [&str; 5] = [
     "task_struct",
 ];
 
-/// Objects in use, for one line. The kernel counts those that a processor keeps ready too.
+/// What the columns of [`objects`] are.
+pub const HEADS: &str = " netns userns pidns mounts tasks slab MiB";
+
+/// Objects in use, and the memory of all objects. The kernel counts those that a processor
+/// keeps ready too.
 pub fn objects() -> String {
     let Ok(table) = fs::read_to_string("/proc/slabinfo") else {
-        return "(only root may ask)".into();
+        return " (only root may ask)".into();
     };
     let of = |kind: &str| {
         let mut lines = table.lines().map(|line| line.split_whitespace());
@@ -23,11 +27,11 @@ pub fn objects() -> String {
             words.next().filter(|name| *name == kind)?;
             words.next().map(str::to_owned)
         });
-        format!("{kind} {}", number.unwrap_or_else(|| "?".into()))
+        number.unwrap_or_else(|| "?".into())
     };
-    let mut words: Vec<String> = KINDS.iter().map(|kind| of(kind)).collect();
-    words.push(format!("memory of the kernel {} MiB", slab() >> 10));
-    words.join(", ")
+    let [net, user, pid, mounts, tasks] = KINDS.map(of);
+    let slab = slab() >> 10;
+    format!("{net:>6} {user:>6} {pid:>5} {mounts:>6} {tasks:>5} {slab:>8}")
 }
 
 /// KiB of slabs, which is where objects lie.

@@ -60,7 +60,7 @@ fn sustain(pool: &Pool, seconds: u64, threads: usize) -> Result<(), Box<dyn Erro
             last = Instant::now();
             let (exec, end) = now.into_iter().unzip();
             println!(
-                "{:>5} {rate:>7.0} {:>29} {:>29}",
+                "{:>6} {rate:>7.0} {} {}",
                 start.elapsed().as_secs(),
                 summary(exec),
                 summary(end)
@@ -96,7 +96,7 @@ fn summary(mut times: Vec<u64>) -> String {
     };
     let [median, p99, most] =
         [50, 99, 100].map(|percent| *at(percent).unwrap_or(&0) as f64 / 1000.0);
-    format!("{median:.3} {p99:.3} {most:.3}")
+    format!("{median:>9.3} {p99:>6.3} {most:>7.3}")
 }
 
 /// Many runs that do nothing, until whoever looks at them has seen enough.

@@ -73,23 +73,23 @@ fn watch(place: &Place, seconds: u64, threads: usize) -> Result<(), Box<dyn Erro
     let mut load = command.spawn()?;
     let mut told = load.stdin.take().ok_or("no pipe")?;
     let lines = BufReader::new(load.stdout.take().ok_or("no pipe")?).lines();
+    println!("`strict`, {threads} at a time; milliseconds to exec, and to the end");
     println!(
-        "{threads} at a time, `strict`; before: {}",
-        kernel::objects()
+        "{:>6} {:>7} {:>23} {:>23} {}",
+        "second",
+        "runs/s",
+        "median    p99    most",
+        "median    p99    most",
+        kernel::HEADS
     );
-    println!(
-        "{:>5} {:>7} {:>29} {:>29}  objects of the kernel",
-        "s", "runs/s", "to exec: median p99 most, ms", "to the end: median p99 most"
-    );
+    println!("{:>6} {:56}{}", "before", "", kernel::objects());
+    let mut memory = String::new();
     for line in lines {
         let line = line?;
         match line.strip_prefix("waiting ") {
-            None => println!("{line}  {}", kernel::objects()),
+            None => println!("{line} {}", kernel::objects()),
             Some(waiting) => {
-                println!(
-                    "{}",
-                    kernel::memory(place.0.join("sustained"), waiting.parse()?)
-                );
+                memory = kernel::memory(place.0.join("sustained"), waiting.parse()?);
                 told.write_all(&[0])?;
             }
         }
@@ -99,7 +99,8 @@ fn watch(place: &Place, seconds: u64, threads: usize) -> Result<(), Box<dyn Erro
     }
     // What is torn down later is torn down by then.
     std::thread::sleep(std::time::Duration::from_secs(2));
-    println!("after: {}", kernel::objects());
+    println!("{:>6} {:56}{}", "after", "", kernel::objects());
+    println!("{memory}");
     Ok(())
 }
 
