@@ -372,3 +372,23 @@ fn an_audit_by_root_finds_nothing_open() {
     assert_eq!(code(&output), 0, "{text}{}", complaint(&output));
     assert!(text.ends_with(" 0 unknown, 0 open\n"), "{text}");
 }
+
+#[test]
+fn a_batch_by_root_says_why_it_has_no_worker() {
+    if !root() {
+        return;
+    }
+    let place = Scratch::new();
+    let list = place.file("list", "/dev/null\n/dev/zero\n", 0o644);
+    let batch = |options: &[&str]| {
+        let mut command = sandbox();
+        command.arg("batch").args(options).arg("--list").arg(&list);
+        support::run(command.args(["--", "/bin/true"]))
+    };
+    const WHY: &str = "launched from the beginning: cannot be kept warm: started by root";
+    let loud = batch(&["-v"]);
+    assert_eq!(code(&loud), 0, "{}", complaint(&loud));
+    assert!(complaint(&loud).contains(WHY), "{}", complaint(&loud));
+    let quiet = batch(&[]);
+    assert_eq!((code(&quiet), complaint(&quiet).as_str()), (0, ""));
+}

@@ -25,17 +25,23 @@ enum Launcher {
 }
 
 impl Launcher {
-    fn new(prepared: Prepared, tests: &args::Tests, count: usize) -> Launcher {
+    fn new(prepared: Prepared, batch: &args::Batch, count: usize) -> Launcher {
         // A worker is worth what two launches cost.
         if count < FEW {
             return Launcher::Cold(prepared);
         }
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let workers = NonZero::new(processors.min(tests.jobs)).unwrap_or(NonZero::<usize>::MIN);
-        // What cannot be kept ready is launched from the beginning, which may say why not.
+        let jobs = batch.tests.jobs;
+        let workers = NonZero::new(processors.min(jobs)).unwrap_or(NonZero::<usize>::MIN);
         match Pool::new(&prepared, settings::OURSELVES, workers) {
             Ok(pool) => Launcher::Pool(pool),
-            Err(_) => Launcher::Cold(prepared),
+            // The same layers, only slower: no reason to stop or to be loud.
+            Err(why) => {
+                if batch.output.verbose {
+                    super::complain(&format!("each test is launched from the beginning: {why}"));
+                }
+                Launcher::Cold(prepared)
+            }
         }
     }
 
@@ -77,7 +83,7 @@ pub fn batch(batch: &args::Batch) -> Result<u8, Failure> {
         None => None,
     };
     let prepared = settings::command(&batch.setup, &batch.words.words)?.prepare()?;
-    let launcher = Launcher::new(prepared, &batch.tests, tests.len());
+    let launcher = Launcher::new(prepared, batch, tests.len());
     let mut code = 0;
     let mut say = |test: &Test, outcome: Option<Outcome>| -> Result<(), Failure> {
         let name = test.name.to_string_lossy();
