@@ -6,7 +6,8 @@
 //! $ cargo bench --bench cold                      # 300 interleaved turns
 //! $ cargo bench --bench cold -- 1000
 //! $ cargo bench --bench cold -- --probe           # what a program finds in each row
-//! $ cargo bench --bench cold -- --write docs      # the table and the plot of the page
+//! $ cargo bench --bench cold -- --inside          # what calls cost inside
+//! $ cargo bench --bench cold -- --write docs      # the tables and the plot of the page
 //! ```
 //!
 //! `benches/run` installs the other sandboxes and does the last. How it is measured is
@@ -17,6 +18,7 @@
 
 mod elf;
 mod floor;
+mod inside;
 mod launch;
 mod library;
 mod machine;
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
 struct Asked {
     turns: usize,
     probe: bool,
+    inside: bool,
     write: Option<PathBuf>,
 }
 
@@ -83,10 +86,14 @@ fn bench() -> Result<(), Box<dyn Error>> {
         let place = Place::at(place);
         std::env::set_current_dir(place.work())?;
         let _end = peers::podman::End(place.clone());
-        return match asked.probe {
-            true => probe::show(&mut rows::all(&place, &probe::WORDS)?),
-            false => measure(&place, &asked),
-        };
+        if asked.probe {
+            return probe::show(&mut rows::all(&place, &probe::WORDS)?);
+        }
+        if asked.inside {
+            print!("{}", inside::table(&place)?);
+            return Ok(());
+        }
+        return measure(&place, &asked);
     }
     let sandbox = std::env::var_os("SANDBOX")
         .map_or(PathBuf::from(env!("CARGO_BIN_EXE_sandbox")), PathBuf::from);
@@ -104,7 +111,7 @@ fn bench() -> Result<(), Box<dyn Error>> {
         return Err("nothing was measured".into());
     }
     match &asked.write {
-        Some(directory) if !asked.probe => write(place, directory),
+        Some(directory) if !asked.probe && !asked.inside => write(place, directory),
         _ => Ok(()),
     }
 }
@@ -113,6 +120,7 @@ fn asked(words: &[String]) -> Result<Asked, Box<dyn Error>> {
     let mut asked = Asked {
         turns: TURNS,
         probe: false,
+        inside: false,
         write: None,
     };
     let mut words = words.iter();
@@ -120,6 +128,7 @@ fn asked(words: &[String]) -> Result<Asked, Box<dyn Error>> {
         match word.as_str() {
             "--bench" => {}
             "--probe" => asked.probe = true,
+            "--inside" => asked.inside = true,
             "--write" => {
                 asked.write = Some(words.next().ok_or("--write wants a directory")?.into())
             }

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 /// The programs in C, part of this file so that they need not be found later.
 const FLOOR: &str = include_str!("../floor.c");
 const USAGE: &str = include_str!("../usage.c");
+const INSIDE: &str = include_str!("../inside.c");
 
 /// What is in the directory.
 #[derive(Clone)]
@@ -75,7 +76,7 @@ impl Kept {
         fs::set_permissions(place.nothing(), Permissions::from_mode(0o755))?;
         match compiler() {
             Some(compiler) => {
-                for (source, name) in [(FLOOR, "floor"), (USAGE, "usage")] {
+                for (source, name) in [(FLOOR, "floor"), (USAGE, "usage"), (INSIDE, "inside")] {
                     if !compile(&compiler, source, &place.0.join(name))? {
                         eprintln!("without {name}: it cannot be compiled and linked statically");
                     }
