@@ -119,7 +119,9 @@ fn stress_ng_leaves_the_host_unharmed() {
         members.retain(|name| all.contains(name));
         let (most, count) = (members.len(), members.intersection(&worked).count());
         println!("class {class}: {count} of {most} stressors did something");
-        assert!(most > 0 && (count > 0 || class == "security"), "{class}");
+        // Of `network` three can work at all, and get little done beside so many others.
+        let may_be_idle = ["network", "security"].contains(&class);
+        assert!(most > 0 && (count > 0 || may_be_idle), "{class}");
         total.extend(members.intersection(&worked).cloned());
     }
     // Otherwise it was no stress.
