@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
-use std::io::BufRead;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -20,15 +19,7 @@ pub(crate) struct Line<'a> {
 
 /// Every mount in the text; lines that are none are left out.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
-    let mut rest = bytes;
-    let lines = std::iter::from_fn(move || {
-        let text = rest;
-        // Of the ways to find a byte the standard library has, the quick one.
-        let length = rest.skip_until(b'\n').ok().filter(|length| *length > 0)?;
-        let line = text.get(..length)?;
-        Some(line.strip_suffix(b"\n").unwrap_or(line))
-    });
-    lines.filter_map(|line| {
+    bytes.split(|byte| *byte == b'\n').filter_map(|line| {
         let mut fields = line.split(|byte| *byte == b' ');
         let root = unescape(fields.nth(3)?);
         let at = unescape(fields.next()?);

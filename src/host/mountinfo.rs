@@ -4,13 +4,12 @@
 
 use crate::mountinfo::lines;
 use crate::sys::{mount_table, whole};
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A mount point, and the file system type where it shows the kernel.
-pub type Mount<'m> = (Cow<'m, Path>, Option<&'static str>);
+pub type Mount = (PathBuf, Option<&'static str>);
 
 /// File systems that show the kernel or the whole machine rather than files.
 /// A tree that contains one is never bound: the program would get host facts,
@@ -41,34 +40,28 @@ const KERNEL_FS: [&str; 21] = [
 
 /// Every mount that this process can reach: from the kernel's own list, or before Linux 6.8 from
 /// the text of mountinfo (proc_pid_mountinfo(5)); none where no procfs tells.
-pub(super) fn mounts() -> Vec<Mount<'static>> {
+pub(super) fn mounts() -> Vec<Mount> {
     let mut all = Vec::with_capacity(32);
     let listed = mount_table::each(|at, kind| {
-        let at = PathBuf::from(OsStr::from_bytes(at));
-        all.push((Cow::Owned(at), kernel_fs(kind)));
+        all.push((OsStr::from_bytes(at).into(), kernel_fs(kind)));
     });
     match listed {
         Ok(()) => all,
-        Err(_) => {
-            let table = whole::read(c"/proc/self/mountinfo").unwrap_or_default();
-            let mounts = parse_mountinfo(&table).into_iter();
-            mounts
-                .map(|(at, kind)| (Cow::Owned(at.into_owned()), kind))
-                .collect()
-        }
+        Err(_) => whole::read(c"/proc/self/mountinfo")
+            .map(|bytes| parse_mountinfo(&bytes))
+            .unwrap_or_default(),
     }
 }
 
 /// Where there are mounts.
 pub(crate) fn mount_points() -> Vec<PathBuf> {
-    let at = |(at, _): Mount<'_>| at.into_owned();
-    mounts().into_iter().map(at).collect()
+    mounts().into_iter().map(|(at, _)| at).collect()
 }
 
 /// Every mount in the text of mountinfo; lines that are none are left out.
-pub fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount<'_>> {
+pub fn parse_mountinfo(bytes: &[u8]) -> Vec<Mount> {
     lines(bytes)
-        .map(|line| (line.at, kernel_fs(line.kind)))
+        .map(|line| (line.at.into_owned(), kernel_fs(line.kind)))
         .collect()
 }
 
@@ -87,8 +80,8 @@ mod tests {
         assert_eq!(
             parse_mountinfo(text),
             [
-                (Path::new("/mnt/a b").into(), Some("proc")),
-                (Path::new("/x").into(), None),
+                (PathBuf::from("/mnt/a b"), Some("proc")),
+                (PathBuf::from("/x"), None),
             ]
         );
     }

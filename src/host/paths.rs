@@ -197,16 +197,16 @@ fn through_links(paths: &[Cow<Path>], links: &[(&Path, PathBuf)]) -> BTreeSet<Os
     names
 }
 
-struct Prober<'m> {
-    mounts: Vec<Mount<'m>>,
+struct Prober {
+    mounts: Vec<Mount>,
     names: Names,
     facts: PathFacts,
     /// What was found at paths that are not normal, each as it was asked for.
     odd: BTreeMap<OsString, PathFact>,
 }
 
-impl<'m> Prober<'m> {
-    fn new(mounts: Vec<Mount<'m>>) -> Prober<'m> {
+impl Prober {
+    fn new(mounts: Vec<Mount>) -> Prober {
         Prober {
             mounts,
             names: Names::default(),
@@ -247,7 +247,7 @@ impl<'m> Prober<'m> {
 }
 
 /// The mount that `real` lies on and those below it, where they show the kernel.
-fn kernel_fs(mounts: &[Mount<'_>], real: &Path) -> Vec<(PathBuf, String)> {
+fn kernel_fs(mounts: &[Mount], real: &Path) -> Vec<(PathBuf, String)> {
     let mut special: Vec<(PathBuf, String)> = Vec::new();
     let mut on_one = false;
     for (at, kind) in mounts {
