@@ -181,7 +181,7 @@ impl Recipe {
         });
         let polled = matches!(plan.limits.memory, Some((_, MemoryBy::Polled)));
         let counted = polled.then(|| renewed::writable_tmpfs(&plan.mounts.ops));
-        let (renewed, absent) = renewed::with_absent(&plan.mounts.ops);
+        let (renewed, absent) = renewed::positions(&plan.mounts.ops);
         let ops = plan.mounts.ops.iter().enumerate().map(|(position, op)| {
             let tree = trees.iter().find(|(of, _)| *of == position);
             let mut op_image = image_op(op, tree.map(|(_, fd)| *fd))?;

@@ -9,15 +9,10 @@ use crate::plan::Op;
 use std::path::Path;
 
 /// Positions of the operations that each run makes for itself: file systems in memory that
-/// can be written to, processes, terminals, and whatever stands on one of them.
-pub(crate) fn positions(ops: &[Op]) -> Vec<usize> {
-    of_the_run(ops, &grounds(ops))
-}
-
-/// Those positions, and those of them that are not even made where the root stands: only a
-/// tree of the host's below is carried over, which needs its place, and a procfs has to be
-/// visible for another.
-pub(super) fn with_absent(ops: &[Op]) -> (Vec<usize>, Vec<usize>) {
+/// can be written to, processes, terminals, and whatever stands on one of them. And those of
+/// them that are not even made where the root stands: only a tree of the host's below is
+/// carried over, which needs its place, and a procfs has to be visible for another.
+pub(super) fn positions(ops: &[Op]) -> (Vec<usize>, Vec<usize>) {
     let grounds = grounds(ops);
     let carries = |ground: &&Path| {
         let carried = |op: &Op| {
@@ -115,8 +110,7 @@ mod tests {
             Op::Seal { at: "/dev".into() },
             Op::Seal { at: "/".into() },
         ];
-        assert_eq!(positions(&ops), [3, 5, 6, 8]);
-        assert_eq!(with_absent(&ops).1, [3, 5, 6]);
+        assert_eq!(positions(&ops), (vec![3, 5, 6, 8], vec![3, 5, 6]));
     }
 
     #[test]
@@ -138,7 +132,6 @@ mod tests {
         };
         let (shm, tmp) = (tmpfs("/dev/shm"), tmpfs("/tmp"));
         let ops = [shm, tmp, directory("/tmp/in"), bind, directory("/tmp/out")];
-        assert_eq!(positions(&ops), [0, 1, 2, 3, 4]);
-        assert_eq!(with_absent(&ops).1, [0]);
+        assert_eq!(positions(&ops), (vec![0, 1, 2, 3, 4], vec![0]));
     }
 }

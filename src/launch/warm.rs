@@ -11,7 +11,7 @@ use super::image::Clocks;
 use super::init::Init;
 use super::order::{MOST_BYTES, Order};
 use super::recipe::{self, Recipe};
-use super::{Birth, Launched, Request, accompany, clone, kept, make_ruleset, renewed};
+use super::{Birth, Launched, Request, accompany, clone, kept, make_ruleset};
 use crate::plan::{Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
@@ -46,6 +46,8 @@ pub(crate) struct Worker {
     /// Orders go there. An empty place is a worker that was told to end.
     socket: Option<OwnedFd>,
     process: std_process::Child,
+    /// How many operations each run does anew.
+    renewed: usize,
 }
 
 impl Worker {
@@ -79,6 +81,7 @@ impl Worker {
         let worker = Worker {
             socket: Some(socket),
             process,
+            renewed: recipe.renewed.len(),
         };
         let fds = [written.as_raw_fd(), own.as_raw_fd()];
         let answer = worker.ask(VERSION.as_bytes(), &fds);
@@ -214,7 +217,7 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
         (Err(refusal), false) => return Err(refusal.into()),
     };
     for layer in &mut confirmed.layers {
-        reword(layer, plan);
+        reword(layer, plan, worker.renewed);
     }
     Ok(confirmed.launched(birth, clocks, group, None)?)
 }
@@ -244,11 +247,10 @@ fn gone() -> Refusal {
     Refusal::new("a worker is gone")
 }
 
-/// What is said otherwise of a run on a root that stands.
-fn reword(layer: &mut Layer, plan: &Plan) {
+/// What is said otherwise of a run on a root that stands, which does so many operations itself.
+fn reword(layer: &mut Layer, plan: &Plan, own: usize) {
     if layer.step == Step::Mounts.name() {
         let all = plan.mounts.ops.len();
-        let own = renewed::positions(&plan.mounts.ops).len();
         layer.detail = format!("a root that stood, {own} of its {all} operations anew");
     } else if layer.step == Step::Root.name() {
         layer.detail = String::from("the root that stood, read-only");
