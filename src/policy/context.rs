@@ -10,7 +10,6 @@ use super::error::quote;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -210,14 +209,7 @@ impl<'c> Caller<'c> {
         }
         // Not `join`: what follows the slash is relative even in `~//etc`.
         Ok(Some(match rest {
-            Some(rest) => {
-                let rest = rest.trim_start_matches('/');
-                let mut path = OsString::with_capacity(base.as_os_str().len() + 1 + rest.len());
-                path.push(base.as_os_str());
-                path.push("/");
-                path.push(rest);
-                PathBuf::from(path).into()
-            }
+            Some(rest) => base.join(rest.trim_start_matches('/')).into(),
             None => base,
         }))
     }
