@@ -87,15 +87,14 @@ fn usual(own: &Path, groups: &[u8]) -> Option<Place> {
     // In another namespace paths begin elsewhere. This one has a fixed number (PROC_CGROUP_INIT_INO
     // in the kernel's include/linux/proc_ns.h).
     const FIRST_NAMESPACE: u64 = 0xefff_fffb;
-    let first = |stat: nix::sys::stat::FileStat| stat.st_ino == FIRST_NAMESPACE;
-    nix::sys::stat::stat("/proc/self/ns/cgroup")
-        .ok()
-        .filter(|stat| first(*stat))?;
-    let places = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
-    let top = places
+    let namespace = nix::sys::stat::stat("/proc/self/ns/cgroup").ok()?;
+    if namespace.st_ino != FIRST_NAMESPACE {
+        return None;
+    }
+    let top = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
         .into_iter()
-        .find_map(|at| Group::open(Path::new(at)).ok())?;
-    top.is_topmost().then_some(())?;
+        .find_map(|at| Group::open(Path::new(at)).ok())
+        .filter(Group::is_topmost)?;
     Some(Place {
         below: below(own, Path::new("/")).ok()?,
         top,
