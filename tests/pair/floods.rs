@@ -6,7 +6,9 @@ use crate::support::{self, Scratch};
 
 #[test]
 fn a_flood_in_both_directions_that_nobody_reads_ends_by_the_limit() {
-    for options in BOTH {
+    // Between the end of one and that of the other what is written is drained, up to the
+    // limit of output: where there is one that must be far.
+    for options in [&[][..], &["--output", "100GiB"]] {
         let options = [options, &["--wall-time", "1s"]].concat();
         let (_, record) = recorded(&options, "exec yes", "exec yes");
         assert_eq!(verdicts(&record), ["wall-time", "wall-time"]);
