@@ -20,6 +20,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// about as many workers as processors is a good number. It ends with the pool and its last
 /// run; its end is a child of the calling process that ended (SIGCHLD).
 ///
+/// Each worker also begins one run before it is asked for, up to where the program's
+/// streams and arguments are wanted: a request that comes after a moment's rest finds it
+/// ready. The clocks inside (`limits` are not among them) begin there. It costs a process
+/// that waits, and a control group where there are any; it is not begun for a run with
+/// descriptors of its own or copies.
+///
 /// What a process inherits from who starts it (niceness, processors, resource limits that the
 /// policy does not name) a run has from its worker, and that from the caller when it was
 /// started.
@@ -154,6 +160,7 @@ impl Hired {
         }
         while self.workers.len() < pool.most {
             let worker = Worker::start(&pool.helper, made.plan())?;
+            worker.stand_by(made.plan(), pool.cache.home());
             self.workers.push(Arc::new(worker));
         }
         Ok(())

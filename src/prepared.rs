@@ -6,6 +6,7 @@
 //! (ESTALE). What a plan does not name because it was not there, nobody would identify:
 //! so that is looked at before each run.
 
+use crate::cgroup::Home;
 use crate::host::{Host, PathFact, disks};
 use crate::plan::{Invocation, Op, Plan};
 use crate::policy::{Content, Policy};
@@ -92,6 +93,11 @@ impl Cache {
             mounts,
             made: Mutex::new(Arc::new(made)),
         })
+    }
+
+    /// Where control groups can be made.
+    pub(crate) fn home(&self) -> Option<&Home> {
+        self.sandbox.home()
     }
 
     /// The plan of one run.

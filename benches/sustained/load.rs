@@ -20,10 +20,11 @@ const WAITING: usize = 64;
 type Times = Vec<(u64, u64)>;
 
 pub fn serve(words: &[String]) -> Result<(), Box<dyn Error>> {
-    let [seconds, threads, program] = words else {
-        return Err("a load wants seconds, threads and a program".into());
+    let [seconds, threads, rest, program] = words else {
+        return Err("a load wants seconds, threads, milliseconds and a program".into());
     };
     let (seconds, threads): (u64, usize) = (seconds.parse()?, threads.parse()?);
+    let rest = Duration::from_millis(rest.parse()?);
     let policy = Policy::load(OsStr::new("strict"), &Context::current())?;
     let sandbox = Sandbox::new(policy)?;
     let workers = NonZero::new(threads).ok_or("no threads")?;
@@ -32,11 +33,16 @@ pub fn serve(words: &[String]) -> Result<(), Box<dyn Error>> {
         let prepared = sandbox.command(program).args(arguments).prepare()?;
         Ok(Pool::new(&prepared, "/proc/self/exe", workers)?)
     };
-    sustain(&pool_of(&[program])?, seconds, threads)?;
+    sustain(&pool_of(&[program])?, seconds, threads, rest)?;
     wait(&pool_of(&["sleep", "1000"])?)
 }
 
-fn sustain(pool: &Pool, seconds: u64, threads: usize) -> Result<(), Box<dyn Error>> {
+fn sustain(
+    pool: &Pool,
+    seconds: u64,
+    threads: usize,
+    rest: Duration,
+) -> Result<(), Box<dyn Error>> {
     let times: Mutex<Times> = Mutex::new(Vec::new());
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -44,6 +50,7 @@ fn sustain(pool: &Pool, seconds: u64, threads: usize) -> Result<(), Box<dyn Erro
             while !over.load(Ordering::Relaxed) {
                 let one = run(pool)?;
                 times.lock().map_err(|_| "a thread panicked")?.push(one);
+                std::thread::sleep(rest);
             }
             Ok(())
         };

@@ -4,6 +4,7 @@
 //! ```console
 //! $ cargo bench --bench sustained                 # 60 seconds on every processor
 //! $ cargo bench --bench sustained -- 10 1         # 10 seconds, one run at a time
+//! $ cargo bench --bench sustained -- 10 1 5       # and 5 ms of rest between two
 //! ```
 //!
 //! Started by root it runs the pool as another user (uid 65534), and tells also what only
@@ -55,14 +56,16 @@ fn bench() -> Result<(), Box<dyn Error>> {
     let seconds = numbers.next().map_or(Ok(SECONDS), |word| word.parse())?;
     let all = std::thread::available_parallelism()?.get();
     let threads = numbers.next().map_or(Ok(all), |word| word.parse())?;
-    watch(&Place::new()?, seconds, threads.max(1))
+    let rest = numbers.next().map_or(Ok(0), |word| word.parse())?;
+    watch(&Place::new()?, seconds, threads.max(1), rest)
 }
 
 /// Starts the load, and prints a row for each line that it says.
-fn watch(place: &Place, seconds: u64, threads: usize) -> Result<(), Box<dyn Error>> {
+fn watch(place: &Place, seconds: u64, threads: usize, rest: u64) -> Result<(), Box<dyn Error>> {
     let mut command = Command::new(place.0.join("sustained"));
     command
         .args([load::WORD, &seconds.to_string(), &threads.to_string()])
+        .arg(rest.to_string())
         .arg(place.0.join("nothing"))
         .current_dir("/")
         .stdin(Stdio::piped())
@@ -73,7 +76,11 @@ fn watch(place: &Place, seconds: u64, threads: usize) -> Result<(), Box<dyn Erro
     let mut load = command.spawn()?;
     let mut told = load.stdin.take().ok_or("no pipe")?;
     let lines = BufReader::new(load.stdout.take().ok_or("no pipe")?).lines();
-    println!("`strict`, {threads} at a time; milliseconds to exec, and to the end");
+    let between = match rest {
+        0 => String::new(),
+        rest => format!(", {rest} ms after the one before"),
+    };
+    println!("`strict`, {threads} at a time{between}; milliseconds to exec, and to the end");
     println!(
         "{:>6} {:>7} {:>23} {:>23} {}",
         "second",

@@ -1,11 +1,12 @@
 //! Step `payload`: pid 1 stays behind, the program goes on as another process,
 //! in the time namespace, in a session of its own, with its own descriptors.
 
-use super::Failure;
 use super::stage::{Split, Stage, Uncapped};
+use super::{Failure, landlock};
 use crate::launch::image::Image;
 use crate::step::Step;
 use crate::sys::{Errno, clone, fd, perf, process, socket, tty};
+use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -47,7 +48,7 @@ pub(super) fn split(stage: Stage<Uncapped>, image: &Image<'_>) -> Result<Started
     };
     // SAFETY: `start` gets the `Passed` it expects, alive while this process waits,
     // keeps to child-safe calls, and never returns.
-    let pid = unsafe { clone::vfork(&image.stack, start, (&raw mut passed).cast()) }
+    let pid = unsafe { clone::vfork(&image.provisions.stack, start, (&raw mut passed).cast()) }
         .map_err(Failure::at(Step::Payload, 1))?;
     Ok(Started { pid, ended })
 }
@@ -68,13 +69,18 @@ extern "C" fn start(argument: *mut libc::c_void) -> libc::c_int {
     super::give_up(image, failure)
 }
 
-/// Session, keyring, streams, directory.
+/// Session, keyring, directory, streams. Those come last: a run may stand by until somebody
+/// wants it.
 fn prepare(stage: Stage<Uncapped>, image: &Image<'_>) -> Result<Stage<Split>, Failure> {
     process::new_session().map_err(Failure::at(Step::Payload, 2))?;
     process::new_session_keyring().map_err(Failure::at(Step::Payload, 3))?;
-    let stdio = match &image.terminal {
-        Some(size) => [take_terminal(image, size).map_err(Failure::at(Step::Payload, 4))?; 3],
-        None => image.stdio,
+    process::set_umask(0o022).map_err(Failure::at(Step::Payload, 10))?;
+    fd::change_directory(&image.cwd).map_err(Failure::at(Step::Payload, 7))?;
+    landlock::name(image)?;
+    let stdio = match (&image.terminal, image.stdio) {
+        (Some(size), _) => [take_terminal(image, size).map_err(Failure::at(Step::Payload, 4))?; 3],
+        (None, Some(stdio)) => stdio,
+        (None, None) => last_word(image).map_err(Failure::at(Step::Payload, 12))?,
     };
     for (to, from) in stdio.iter().enumerate() {
         fd::duplicate_onto(*from, to as RawFd).map_err(Failure::at(Step::Payload, 5))?;
@@ -82,9 +88,22 @@ fn prepare(stage: Stage<Uncapped>, image: &Image<'_>) -> Result<Stage<Split>, Fa
     for kept in &image.keep {
         fd::keep_across_exec(*kept).map_err(Failure::at(Step::Payload, 6))?;
     }
-    process::set_umask(0o022).map_err(Failure::at(Step::Payload, 10))?;
-    fd::change_directory(&image.cwd).map_err(Failure::at(Step::Payload, 7))?;
     Ok(stage.next())
+}
+
+/// Waits for the program's streams, with which its arguments come. At the end of who would
+/// send them the kernel ends this process ([`super::ids`]).
+fn last_word(image: &Image<'_>) -> Result<[RawFd; 3], Errno> {
+    let mut stdio = [-1; 3];
+    let receive = |room: &mut [MaybeUninit<u8>]| {
+        let (bytes, streams) = socket::receive_three(image.control, room)?;
+        stdio = streams;
+        Ok(bytes)
+    };
+    // SAFETY: this process alone uses the image until exec, and comes here once; what was
+    // received was written.
+    unsafe { image.provisions.argv.complete(receive) }?;
+    Ok(stdio)
 }
 
 /// A pty from the sandbox's own devpts: one end becomes the controlling

@@ -31,9 +31,10 @@ fn watch(image: &Image<'_>, program: libc::pid_t, ended: RawFd) -> Result<(), Er
     // The program was executed: that is what this process waited for.
     let began = image.found.began.load(Relaxed);
     // From here on the parent is watched, whose thread that cloned may end before it.
-    // Before the descriptors are closed: that is what ends `launch`, and so may end
-    // that thread.
+    // Before the last copy of the status socket is closed: that is what ends `launch`, and
+    // so may end that thread.
     process::prctl(libc::PR_SET_PDEATHSIG, 0, 0, 0, 0)?;
+    fd::close(image.status);
     let mut gauge = Gauge::new(image)?;
     let [cpu_stat, procfs, perf] = gauge.descriptors();
     let listener = image.found.listener.load(Relaxed);

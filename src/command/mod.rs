@@ -11,7 +11,7 @@ use crate::Error;
 use crate::cgroup::{Controllers, Home};
 use crate::copies::Wanted;
 use crate::host::{self, Host};
-use crate::launch::warm::{self, Unlaunched, Worker};
+use crate::launch::warm::{self, Unlaunched};
 use crate::launch::{self, Request};
 use crate::plan::{Invocation, Plan, Refusal};
 use crate::policy::Policy;
@@ -49,6 +49,10 @@ impl Sandbox {
     pub fn cgroups(mut self, home: impl Into<Arc<Home>>) -> Sandbox {
         self.home = Some(home.into());
         self
+    }
+
+    pub(crate) fn home(&self) -> Option<&Home> {
+        self.home.as_deref()
     }
 
     /// A program to run: a path (with a `/`), or a name to be found in the PATH
@@ -214,17 +218,17 @@ impl Command {
         Ok(self.wanted.planned(plan)?)
     }
 
-    /// The plan, and a worker that launches it.
-    fn planned(&self) -> Result<(Plan, Option<Arc<Worker>>), Error> {
+    /// The plan, and who launches it where that is a worker.
+    fn planned(&self) -> Result<(Plan, Option<Taken>), Error> {
         let hired = match &self.workers {
             Some(workers) => workers.take()?,
             None => None,
         };
-        if let Some(Taken { made, worker }) = hired
-            && let Some(plan) = made.plan_of(&self.invocation)
+        if let Some(taken) = hired
+            && let Some(plan) = taken.made.plan_of(&self.invocation)
         {
             self.check_streams(&plan)?;
-            return Ok((self.wanted.planned(plan)?, Some(worker)));
+            return Ok((self.wanted.planned(plan)?, Some(taken)));
         }
         Ok((self.plan()?, None))
     }
@@ -235,7 +239,7 @@ impl Command {
     /// Makes no change to the calling process: no signal handler, no child that
     /// `wait(-1)` could see, no descriptor that survives an exec.
     pub fn spawn(&mut self) -> Result<Child, Error> {
-        let (plan, worker) = self.planned()?;
+        let (plan, taken) = self.planned()?;
         let copies = self.wanted.opened(&plan)?;
         let departures = self.wanted.departures()?;
         let opened = self.open(&plan)?;
@@ -249,11 +253,14 @@ impl Command {
             stdio: opened.stdio.each_ref().map(AsRawFd::as_raw_fd),
             keep: opened.others.iter().map(AsRawFd::as_raw_fd).collect(),
             terminal,
-            home: self.sandbox.home.as_deref(),
+            home: self.sandbox.home(),
             arrivals: &self.wanted.arrivals(&copies),
             hold: self.hold_signals.then_some(FRONT_END),
         };
-        let launched = match worker.map(|worker| warm::launch(&request, &worker)) {
+        let by_worker = taken
+            .as_ref()
+            .map(|taken| warm::launch(&request, &taken.worker));
+        let launched = match by_worker {
             Some(Ok(launched)) => launched,
             Some(Err(Unlaunched::Refused(refusal))) => return Err(refusal.into()),
             Some(Err(Unlaunched::Nothing)) | None => launch::launch(&request)?,
@@ -264,6 +271,10 @@ impl Command {
         let mut child = Child::new(launched, plan, ends, departures)?;
         if self.noise {
             child.measure_noise();
+        }
+        // While this one runs.
+        if let Some(Taken { made, worker }) = taken {
+            worker.stand_by(made.plan(), self.sandbox.home());
         }
         Ok(child)
     }

@@ -69,6 +69,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
         (Step::Payload, 3) => ("keyctl", "2.6"),
         (Step::Payload, 8) => ("signalfd4", "2.6.27"),
         (Step::Payload, 10) => ("umask", "2.0"),
+        (Step::Payload, 12) => ("recvmsg", "2.0"),
         (Step::Payload, item) if item >= child::ITEM_PLACE => ("openat2 and sendmsg", "5.6"),
         (Step::Limits, item) if item < child::ITEM_MDWE => ("prlimit64", "2.6.36"),
         (Step::Caps, _) => (
@@ -319,6 +320,10 @@ fn payload(item: usize, plan: &Plan) -> What {
             None,
         ),
         9 => (String::from("cannot set no_new_privs for pid 1"), None),
+        12 => (
+            String::from("cannot take the program's streams and arguments"),
+            None,
+        ),
         10 => (String::from("cannot set the program's umask"), None),
         11 => (
             String::from("cannot count the processor time of what the program starts"),

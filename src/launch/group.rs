@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 const SETTING_UP: u64 = 8 << 20;
 
 /// A group for one run. Dropped, what is in it is killed, and it is removed.
+#[derive(Debug)]
 pub(crate) struct Group {
     leaf: Leaf,
     origin: Origin,

@@ -4,10 +4,12 @@
 //!
 //! It adds nothing to the plan. The child reads it and owns none of it.
 
+use super::order::MOST_BYTES;
 use crate::policy::Network;
 use crate::step::Step;
 use crate::sys::clone::Stack;
-use crate::sys::process::{self, ExecList};
+use crate::sys::exec::ExecList;
+use crate::sys::process;
 use crate::wire::{FRAME_BYTES, Frame, MESSAGE_ROOM, MOST_FRAMES};
 use nix::sched::CpuSet;
 use std::ffi::CString;
@@ -40,8 +42,9 @@ pub(crate) struct Image<'r> {
     pub(crate) time_offsets: CString,
     /// A pty of its own, with this initial size.
     pub(crate) terminal: Option<libc::winsize>,
-    /// Descriptors that become 0, 1 and 2 (all of them 3 or higher).
-    pub(crate) stdio: [RawFd; 3],
+    /// Descriptors that become 0, 1 and 2 (all of them 3 or higher). `None` where they
+    /// come with the last word, as the arguments do.
+    pub(crate) stdio: Option<[RawFd; 3]>,
     /// Descriptors that have another number inside: from, to. In an order in which
     /// none is moved onto another that is still to be moved.
     pub(crate) renumber: Vec<(RawFd, RawFd)>,
@@ -64,12 +67,39 @@ pub(crate) struct Image<'r> {
     pub(crate) found: Found,
     /// What it has to say.
     pub(crate) said: Said,
-    /// For execve.
+    /// What the program's process needs besides.
+    pub(crate) provisions: &'r Provisions,
+}
+
+/// For execve, and what the program's process runs on until then. The child of a worker
+/// uses its own copy, and so leaves it as it is for the next.
+pub(crate) struct Provisions {
     pub(crate) argv: ExecList,
-    /// For execve.
     pub(crate) envp: ExecList,
-    /// What the program's process runs on until then.
     pub(crate) stack: Stack,
+}
+
+impl Provisions {
+    /// With these arguments after `argv[0]`.
+    pub(crate) fn with(recipe: &Recipe, args: Vec<CString>) -> Provisions {
+        let mut argv = vec![recipe.name.clone()];
+        argv.extend(args);
+        Provisions::new(recipe, ExecList::new(argv))
+    }
+
+    /// With room for arguments that come with the last word.
+    pub(crate) fn awaiting(recipe: &Recipe) -> Provisions {
+        let argv = ExecList::with_room(vec![recipe.name.clone()], MOST_BYTES);
+        Provisions::new(recipe, argv)
+    }
+
+    fn new(recipe: &Recipe, argv: ExecList) -> Provisions {
+        Provisions {
+            argv,
+            envp: ExecList::new(recipe.env.clone()),
+            stack: Stack::new(),
+        }
+    }
 }
 
 impl Image<'_> {
@@ -144,7 +174,8 @@ pub(crate) struct Descriptors {
     pub(crate) status: RawFd,
     pub(crate) control: RawFd,
     pub(crate) parent: RawFd,
-    pub(crate) stdio: [RawFd; 3],
+    /// `None` where they come with the last word.
+    pub(crate) stdio: Option<[RawFd; 3]>,
     /// What the plan's descriptors are here: in the same order, none below its number
     /// inside.
     pub(crate) keep: Vec<RawFd>,
@@ -158,8 +189,6 @@ pub(crate) struct Descriptors {
 
 /// What differs from run to run, besides descriptors.
 pub(crate) struct Particulars {
-    /// Arguments after `argv[0]`.
-    pub(crate) args: Vec<CString>,
     /// Numbers inside of the descriptors that are kept, ascending.
     pub(crate) keep: Vec<RawFd>,
     /// Directories that the parent copies files beneath.
@@ -213,11 +242,10 @@ impl<'r> Image<'r> {
     /// Prepares one run.
     pub(crate) fn prepare(
         recipe: &'r Recipe,
+        provisions: &'r Provisions,
         fds: &Descriptors,
         particulars: Particulars,
     ) -> Image<'r> {
-        let mut argv = particulars.args;
-        argv.insert(0, recipe.name.clone());
         Image {
             recipe,
             standing: particulars.standing,
@@ -243,9 +271,7 @@ impl<'r> Image<'r> {
                 began: AtomicU64::new(0),
             },
             said: Said::default(),
-            argv: ExecList::new(argv),
-            envp: ExecList::new(recipe.env.clone()),
-            stack: Stack::new(),
+            provisions,
         }
     }
 }
@@ -270,7 +296,7 @@ fn renumber(here: &[RawFd], inside: &[RawFd]) -> Vec<(RawFd, RawFd)> {
 fn gaps(fds: &Descriptors) -> Vec<(u32, u32)> {
     let mut kept: Vec<u32> = [fds.status, fds.control, fds.parent]
         .iter()
-        .chain(&fds.stdio)
+        .chain(fds.stdio.iter().flatten())
         .chain(&fds.keep)
         .chain(&fds.ruleset)
         .chain(&fds.cpu_stat)
@@ -302,7 +328,7 @@ mod tests {
             status: 5,
             control: 9,
             parent: 11,
-            stdio: [6, 7, 7],
+            stdio: Some([6, 7, 7]),
             keep: vec![3],
             ruleset: Some(10),
             cpu_stat: None,

@@ -29,7 +29,7 @@ use crate::wire::{FRAME_BYTES, Frame, MESSAGE_ROOM};
 use files::{Arrival, Held};
 use group::Group;
 use hold::{FrontEnd, Hold};
-use image::{Clocks, Descriptors, Image, Particulars};
+use image::{Clocks, Descriptors, Image, Particulars, Provisions};
 use init::Init;
 use progress::Progress;
 use recipe::Recipe;
@@ -82,7 +82,10 @@ struct Birth {
     born: clone::Born,
     control: OwnedFd,
     status: OwnedFd,
-    /// It said itself that it could not go on, and so has executed nothing.
+    /// The program's arguments, where a worker launches: they go there with its streams
+    /// when everything else is there.
+    last_word: Option<Vec<u8>>,
+    /// It said that it could not go on, or nothing at all, and so has executed nothing.
     failed: Cell<bool>,
 }
 
@@ -100,7 +103,8 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     let own = own_pidfd()
         .and_then(fd::above_stdio)
         .map_err(explain::parent("open a pidfd of this process"))?;
-    let ruleset = make_ruleset(request)?;
+    let ruleset = make_ruleset(plan)?;
+    allow_held(ruleset.as_ref(), request);
     let identity = match plan.ids.outside {
         Outside::Caller { .. } => None,
         Outside::Range { first, last } => Some(as_root::Identity::claim(first, last)?),
@@ -119,9 +123,10 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     let tree = |(position, tree): &(usize, OwnedFd)| (*position, tree.as_raw_fd());
     let tree_fds: Vec<_> = trees.iter().map(tree).collect();
     let recipe = Recipe::new(plan, &tree_fds).map_err(nul)?;
+    let args = recipe::c_strings(&plan.program.args).map_err(nul)?;
+    let provisions = Provisions::with(&recipe, args);
     let clocks = Clocks::now();
     let particulars = Particulars {
-        args: recipe::c_strings(&plan.program.args).map_err(nul)?,
         keep: plan.descriptors.clone(),
         roots: recipe::c_strings(&plan.copies.roots).map_err(nul)?,
         terminal: request.terminal,
@@ -130,11 +135,12 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     };
     let image = Image::prepare(
         &recipe,
+        &provisions,
         &Descriptors {
             status: child_status.as_raw_fd(),
             control: child_control.as_raw_fd(),
             parent: own.as_raw_fd(),
-            stdio: request.stdio,
+            stdio: Some(request.stdio),
             keep: kept(request),
             ruleset: ruleset.as_ref().map(AsRawFd::as_raw_fd),
             cpu_stat: group.as_ref().map(Group::cpu_stat),
@@ -156,6 +162,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         born,
         control,
         status,
+        last_word: None,
         failed: Cell::new(false),
     };
     // On an error `born` is dropped: nothing may go on half prepared.
@@ -209,15 +216,23 @@ pub(crate) fn namespaces(network: Network, own_group: bool) -> libc::c_int {
     flags
 }
 
-/// The ruleset, so far with what the program holds open anyway: `/dev/stderr` is a
-/// link to the descriptor, and opening it is opening the file again.
-fn make_ruleset(request: &Request<'_>) -> Result<Option<OwnedFd>, Refusal> {
-    let Some(domain) = &request.plan.landlock else {
+/// The ruleset, so far without a rule.
+fn make_ruleset(plan: &Plan) -> Result<Option<OwnedFd>, Refusal> {
+    let Some(domain) = &plan.landlock else {
         return Ok(None);
     };
-    let ruleset = landlock::create_ruleset(domain.handled_fs, domain.handled_net, domain.scoped)
+    landlock::create_ruleset(domain.handled_fs, domain.handled_net, domain.scoped)
         .and_then(fd::above_stdio)
-        .map_err(explain::parent("make a Landlock ruleset"))?;
+        .map(Some)
+        .map_err(explain::parent("make a Landlock ruleset"))
+}
+
+/// Rules for what the program holds open anyway: `/dev/stderr` is a link to the descriptor,
+/// and opening it is opening the file again.
+fn allow_held(ruleset: Option<&OwnedFd>, request: &Request<'_>) {
+    let (Some(ruleset), Some(domain)) = (ruleset, &request.plan.landlock) else {
+        return;
+    };
     // A terminal of the program's own takes the place of the three.
     let stdio = request.stdio.iter().filter(|_| request.terminal.is_none());
     for held in stdio.chain(&request.keep) {
@@ -230,7 +245,6 @@ fn make_ruleset(request: &Request<'_>) -> Result<Option<OwnedFd>, Refusal> {
             let _ = landlock::add_rule(ruleset.as_raw_fd(), *held, rights);
         }
     }
-    Ok(Some(ruleset))
 }
 
 /// What a launch has come to at exec.
@@ -287,6 +301,7 @@ fn accompany(
     let copies = !plan.copies.roots.is_empty();
     let mut progress = Progress::new(plan);
     let mut held = None;
+    let mut said = false;
     loop {
         let mut buffer = [0; MESSAGE_ROOM];
         let heard = hold.as_mut().map_or(Ok(true), |hold| {
@@ -300,8 +315,11 @@ fn accompany(
         let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, true)
             .map_err(explain::parent("hear from the new process"))?;
         if bytes == 0 {
+            // Before it executes anything it says that all is done.
+            birth.failed.set(birth.failed.get() || !said);
             break;
         }
+        said = true;
         let message = buffer.get(..bytes).unwrap_or_default();
         for frame in message.chunks(FRAME_BYTES) {
             let failed = matches!(Frame::decode(frame), Some(Frame::Failed { .. }));
@@ -352,7 +370,14 @@ fn go_for_good(
     if let Some(signals) = request.hold {
         *hold = Some(Hold::begin(signals).map_err(explain::parent("hold signals (signalfd4)"))?);
     }
-    go(birth)
+    if birth.last_word.is_none() || !request.plan.copies.roots.is_empty() {
+        go(birth)?;
+    }
+    match &birth.last_word {
+        None => Ok(()),
+        Some(arguments) => socket::send_with(&birth.control, arguments, &request.stdio)
+            .map_err(explain::parent("speak to the new process")),
+    }
 }
 
 /// Files in, while pid 1 waits for the word to go on.

@@ -1,5 +1,6 @@
 //! What a worker is told for one run: what differs from run to run, and the descriptors
-//! that come along, in one message.
+//! that come along, in one message. The streams and the arguments of the program come after
+//! it, to the run itself ([`last_word`]), which may have been ordered before anybody knew them.
 //!
 //! The worker trusts who sends it, and takes nothing that is not whole.
 
@@ -7,7 +8,7 @@ use super::image::Clocks;
 use std::ffi::{CStr, CString};
 use std::os::fd::RawFd;
 
-/// Which descriptors come along besides the six of every run.
+/// Which descriptors come along besides the three of every run.
 const RULESET: u8 = 1;
 const GROUP: u8 = 2;
 const CPU_STAT: u8 = 4;
@@ -27,8 +28,6 @@ pub(crate) struct Order<D> {
     pub(crate) control: D,
     /// Where the worker tells which process it is, and how that ended.
     pub(crate) told: D,
-    /// What becomes 0, 1 and 2.
-    pub(crate) stdio: [D; 3],
     pub(crate) ruleset: Option<D>,
     /// The run's control group, and files of it.
     pub(crate) group: Option<D>,
@@ -42,8 +41,12 @@ pub(crate) struct Order<D> {
     pub(crate) clocks: Clocks,
     /// Directories that files are copied beneath.
     pub(crate) roots: Vec<CString>,
-    /// Arguments after `argv[0]`.
-    pub(crate) args: Vec<CString>,
+}
+
+/// What goes to a run with the three streams of its program: the arguments after `argv[0]`.
+pub(crate) fn last_word(args: &[CString]) -> Vec<u8> {
+    let texts = args.iter().map(|text| text.as_bytes_with_nul());
+    texts.flatten().copied().collect()
 }
 
 impl Order<RawFd> {
@@ -57,7 +60,6 @@ impl Order<RawFd> {
         ];
         let mut flags = 0;
         let mut fds = vec![self.status, self.control, self.told];
-        fds.extend(self.stdio);
         for (flag, fd) in optional {
             if let Some(fd) = fd {
                 flags |= flag;
@@ -68,12 +70,11 @@ impl Order<RawFd> {
         let mut bytes = vec![flags];
         bytes.extend(self.clocks.monotonic.to_le_bytes());
         bytes.extend(self.clocks.boot.to_le_bytes());
-        bytes.extend((self.roots.len() as u32).to_le_bytes());
         bytes.extend((self.inside.len() as u32).to_le_bytes());
         for number in &self.inside {
             bytes.extend(number.to_le_bytes());
         }
-        for text in self.roots.iter().chain(&self.args) {
+        for text in &self.roots {
             bytes.extend(text.as_bytes_with_nul());
         }
         (bytes, fds)
@@ -86,29 +87,25 @@ impl<D> Order<D> {
         let (flags, rest) = bytes.split_first()?;
         let (monotonic, rest) = rest.split_first_chunk()?;
         let (boot, rest) = rest.split_first_chunk()?;
-        let (roots, rest) = rest.split_first_chunk()?;
         let (count, rest) = rest.split_first_chunk()?;
         let count = u32::from_le_bytes(*count) as usize;
         let (numbers, mut rest) = rest.split_at_checked(count.checked_mul(NUMBER)?)?;
         let numbers = numbers.chunks_exact(NUMBER);
         let inside = numbers.map(|number| number.try_into().map(RawFd::from_le_bytes));
         let inside = inside.collect::<Result<Vec<_>, _>>().ok()?;
-        let mut texts = Vec::new();
+        let mut roots = Vec::new();
         while !rest.is_empty() {
             let text = CStr::from_bytes_until_nul(rest).ok()?;
             rest = rest.get(text.count_bytes() + 1..)?;
-            texts.push(text.to_owned());
+            roots.push(text.to_owned());
         }
-        let roots = u32::from_le_bytes(*roots) as usize;
-        if roots > texts.len() || flags & !(RULESET | GROUP | CPU_STAT | MEMORY_CURRENT) != 0 {
+        if flags & !(RULESET | GROUP | CPU_STAT | MEMORY_CURRENT) != 0 {
             return None;
         }
-        let args = texts.split_off(roots);
         let mut fds = fds.into_iter();
         let status = fds.next()?;
         let control = fds.next()?;
         let told = fds.next()?;
-        let stdio = [fds.next()?, fds.next()?, fds.next()?];
         let mut optional = |flag| match flags & flag {
             0 => Some(None),
             _ => fds.next().map(Some),
@@ -117,7 +114,6 @@ impl<D> Order<D> {
             status,
             control,
             told,
-            stdio,
             ruleset: optional(RULESET)?,
             group: optional(GROUP)?,
             cpu_stat: optional(CPU_STAT)?,
@@ -128,8 +124,7 @@ impl<D> Order<D> {
                 monotonic: i64::from_le_bytes(*monotonic),
                 boot: i64::from_le_bytes(*boot),
             },
-            roots: texts,
-            args,
+            roots,
         })
     }
 }
@@ -150,15 +145,14 @@ mod tests {
             optional: [Option<RawFd>; 4],
             kept: Vec<(RawFd, RawFd)>,
             roots in texts(),
-            args in texts(),
             monotonic: i64,
             boot: i64,
         ) {
             let (keep, inside) = kept.into_iter().unzip();
             let [ruleset, group, cpu_stat, memory_current] = optional;
-            let (status, control, told, stdio) = (3, 4, 8, [5, 6, 7]);
+            let (status, control, told) = (3, 4, 8);
             let order = Order {
-                status, control, told, stdio, ruleset, group, cpu_stat, memory_current, keep, inside, roots, args,
+                status, control, told, ruleset, group, cpu_stat, memory_current, keep, inside, roots,
                 clocks: Clocks { monotonic, boot },
             };
             let (bytes, fds) = order.encode();
@@ -175,17 +169,13 @@ mod tests {
 
     #[test]
     fn a_descriptor_that_is_missing_is_no_order() {
-        let bytes = |flags, roots| {
-            let mut bytes = [0; 25];
-            (bytes[0], bytes[17]) = (flags, roots);
+        let bytes = |flags| {
+            let mut bytes = [0; 21];
+            bytes[0] = flags;
             bytes
         };
-        assert!(Order::decode(&bytes(0, 0), vec![3, 4, 5, 6, 7, 8]).is_some());
-        assert_eq!(
-            Order::decode(&bytes(RULESET, 0), vec![3, 4, 5, 6, 7, 8]),
-            None
-        );
-        assert_eq!(Order::decode(&bytes(0, 0), vec![3, 4, 5, 6, 7]), None);
-        assert_eq!(Order::decode(&bytes(0, 1), vec![3, 4, 5, 6, 7, 8]), None);
+        assert!(Order::decode(&bytes(0), vec![3, 4, 5]).is_some());
+        assert_eq!(Order::decode(&bytes(RULESET), vec![3, 4, 5]), None);
+        assert_eq!(Order::decode(&bytes(0), vec![3, 4]), None);
     }
 }

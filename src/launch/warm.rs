@@ -6,12 +6,14 @@
 
 use super::explain;
 use super::group::Group;
-use super::hold::Hold;
 use super::image::Clocks;
 use super::init::Init;
-use super::order::{MOST_BYTES, Order};
+use super::order::{self, MOST_BYTES, Order};
 use super::recipe::{self, Recipe};
-use super::{Birth, Launched, Request, accompany, clone, kept, make_ruleset};
+use super::{
+    Birth, Launched, Request, accompany, allow_held, clone, go_for_good, kept, make_ruleset,
+};
+use crate::cgroup::Home;
 use crate::plan::{Outside, Plan, Refusal};
 use crate::policy::Network;
 use crate::report::Layer;
@@ -22,11 +24,11 @@ use crate::wire::{FRAME_BYTES, Frame};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{self as std_process, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What makes the binary a worker, as its first argument.
 pub(crate) const WORD: &str = "pool-worker";
@@ -48,6 +50,8 @@ pub(crate) struct Worker {
     process: std_process::Child,
     /// How many operations each run does anew.
     renewed: usize,
+    /// A run that was begun before anybody wanted it.
+    standing_by: Mutex<Option<Begun>>,
 }
 
 impl Worker {
@@ -82,6 +86,7 @@ impl Worker {
             socket: Some(socket),
             process,
             renewed: recipe.renewed.len(),
+            standing_by: Mutex::default(),
         };
         let fds = [written.as_raw_fd(), own.as_raw_fd()];
         let answer = worker.ask(VERSION.as_bytes(), &fds);
@@ -110,6 +115,24 @@ impl Worker {
         Ok((bytes > 0).then(|| answer.split_off(1)))
     }
 
+    /// Begins a run ahead, unless one stands by: the next launch finds it ready. Where none
+    /// can be begun that launch says why.
+    pub(crate) fn stand_by(&self, plan: &Plan, home: Option<&Home>) {
+        if self.standing_by().is_some() {
+            return;
+        }
+        if let Ok(begun) = begin(plan, home, Vec::new(), self) {
+            // Another thread may have been as quick: one of the two ends.
+            let other = self.standing_by().replace(begun);
+            drop(other);
+        }
+    }
+
+    fn standing_by(&self) -> MutexGuard<'_, Option<Begun>> {
+        let standing_by = self.standing_by.lock();
+        standing_by.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Is it there? What ended may be replaced.
     pub(crate) fn is_alive(&self) -> bool {
         let Some(socket) = &self.socket else {
@@ -124,6 +147,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // The end of its orders: it ends as soon as its runs have, and every run holds it.
         self.socket = None;
+        *self.standing_by() = None;
         let _ = self.process.wait();
     }
 }
@@ -165,34 +189,77 @@ impl From<Refusal> for Unlaunched {
     }
 }
 
-/// Launches by a worker.
+/// A run that a worker was told to begin. It comes by itself to where its program's streams
+/// and arguments are wanted, and stands by until [`finish`] brings them. Dropped, it ends.
+#[derive(Debug)]
+struct Begun {
+    status: OwnedFd,
+    control: OwnedFd,
+    /// Where the worker says which process it is.
+    told: OwnedFd,
+    /// Rules can still be added for what the program holds open.
+    ruleset: Option<OwnedFd>,
+    group: Option<Group>,
+    clocks: Clocks,
+}
+
+/// Launches by a worker: what stands by there, or else from the order on.
 pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Launched, Unlaunched> {
-    let plan = request.plan;
+    let arguments = recipe::c_strings(&request.plan.program.args)
+        .map_err(|_| Refusal::new("an argument contains a NUL byte"))?;
+    let last_word = order::last_word(&arguments);
+    // Too long for a message.
+    if last_word.len() > MOST_BYTES {
+        return Err(Unlaunched::Nothing);
+    }
+    if is_as_planned(request)
+        && let Some(begun) = worker.standing_by().take()
+    {
+        match finish(begun, request, worker, last_word.clone()) {
+            // It ended while it stood by: nobody has missed it.
+            Err(Unlaunched::Nothing) => {}
+            Err(refused) => return Err(refused),
+            Ok(mut launched) => {
+                say_it_stood_by(&mut launched.layers);
+                return Ok(launched);
+            }
+        }
+    }
+    let begun = begin(request.plan, request.home, kept(request), worker)?;
+    finish(begun, request, worker, last_word)
+}
+
+/// Is everything but streams and arguments what whoever began a run ahead knew of it?
+fn is_as_planned(request: &Request<'_>) -> bool {
+    request.keep.is_empty() && request.plan.copies.roots.is_empty()
+}
+
+/// Orders a run.
+fn begin(
+    plan: &Plan,
+    home: Option<&Home>,
+    keep: Vec<RawFd>,
+    worker: &Worker,
+) -> Result<Begun, Unlaunched> {
     let (status, child_status) = socket::pair().map_err(explain::parent("make a socket"))?;
     let (control, child_control) = socket::pair().map_err(explain::parent("make a socket"))?;
     let (told, its_told) = socket::pair().map_err(explain::parent("make a socket"))?;
-    let ruleset = make_ruleset(request)?;
-    let mut group = Group::make(request.home, plan)?;
-    let nul = |_| Refusal::new("an argument contains a NUL byte");
-    let mut hold = None;
-    if let (true, Some(signals)) = (plan.copies.roots.is_empty(), request.hold) {
-        hold = Some(Hold::begin(signals).map_err(explain::parent("hold signals (signalfd4)"))?);
-    }
+    let ruleset = make_ruleset(plan)?;
+    let group = Group::make(home, plan)?;
     let clocks = Clocks::now();
     let order = Order {
         clocks,
         status: child_status.as_raw_fd(),
         control: child_control.as_raw_fd(),
         told: its_told.as_raw_fd(),
-        stdio: request.stdio,
         ruleset: ruleset.as_ref().map(AsRawFd::as_raw_fd),
         group: group.as_ref().map(|group| group.fd().as_raw_fd()),
         cpu_stat: group.as_ref().map(Group::cpu_stat),
         memory_current: group.as_ref().and_then(Group::current),
-        keep: kept(request),
+        keep,
         inside: plan.descriptors.clone(),
-        roots: recipe::c_strings(&plan.copies.roots).map_err(nul)?,
-        args: recipe::c_strings(&plan.program.args).map_err(nul)?,
+        roots: recipe::c_strings(&plan.copies.roots)
+            .map_err(|_| Refusal::new("a directory's name contains a NUL byte"))?,
     };
     let (bytes, fds) = order.encode();
     let orders = worker.socket.as_ref().ok_or(Unlaunched::Nothing)?;
@@ -201,14 +268,39 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
         return Err(Unlaunched::Nothing);
     }
     socket::send_with(orders, &bytes, &fds).map_err(|_| Unlaunched::Nothing)?;
-    // Copies here would keep the child's ends open after it is gone.
-    drop((child_status, child_control, its_told, ruleset));
-    let birth = Birth {
-        born: born(worker, told, &status)?,
-        control,
+    // Copies of the child's ends, kept here, would stay open after it is gone; they end here.
+    Ok(Begun {
         status,
+        control,
+        told,
+        ruleset,
+        group,
+        clocks,
+    })
+}
+
+/// Gives a run its program, and accompanies it to exec.
+fn finish(
+    begun: Begun,
+    request: &Request<'_>,
+    worker: &Arc<Worker>,
+    last_word: Vec<u8>,
+) -> Result<Launched, Unlaunched> {
+    let (plan, mut group) = (request.plan, begun.group);
+    let birth = Birth {
+        born: born(worker, begun.told, &begun.status)?,
+        control: begun.control,
+        status: begun.status,
+        last_word: Some(last_word),
         failed: Cell::new(false),
     };
+    allow_held(begun.ruleset.as_ref(), request);
+    drop(begun.ruleset);
+    let mut hold = None;
+    if plan.copies.roots.is_empty() {
+        // What was not sent nobody can have executed.
+        go_for_good(&birth, request, &mut hold).map_err(|_| Unlaunched::Nothing)?;
+    }
     let layers = super::first_layers(plan, group.as_ref(), None);
     let confirmed = accompany(&birth, request, None, group.as_mut(), &mut hold, layers);
     let mut confirmed = match (confirmed, birth.failed.get()) {
@@ -219,7 +311,7 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
     for layer in &mut confirmed.layers {
         reword(layer, plan, worker.renewed);
     }
-    Ok(confirmed.launched(birth, clocks, group, None)?)
+    Ok(confirmed.launched(birth, begun.clocks, group, None)?)
 }
 
 /// The worker's first word about a run.
@@ -245,6 +337,14 @@ fn born(worker: &Arc<Worker>, told: OwnedFd, status: &OwnedFd) -> Result<clone::
 
 fn gone() -> Refusal {
     Refusal::new("a worker is gone")
+}
+
+/// What is said of a run that was begun before anybody wanted it.
+fn say_it_stood_by(layers: &mut [Layer]) {
+    let payload = Step::Payload.name();
+    for layer in layers.iter_mut().filter(|layer| layer.step == payload) {
+        layer.detail.push_str("; stood by for its program");
+    }
 }
 
 /// What is said otherwise of a run on a root that stands, which does so many operations itself.

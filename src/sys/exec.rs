@@ -120,7 +120,10 @@ mod tests {
     fn strings_are_added_in_order() {
         let all = |texts: &[&CStr]| Ok(texts.iter().map(|text| (*text).to_owned()).collect());
         assert_eq!(completed(b"", 8), all(&[c"name"]));
-        assert_eq!(completed(b"a\0\0b c\0", 8), all(&[c"name", c"a", c"", c"b c"]));
+        assert_eq!(
+            completed(b"a\0\0b c\0", 8),
+            all(&[c"name", c"a", c"", c"b c"])
+        );
         // Each of them empty: as many as there can be.
         assert_eq!(completed(b"\0\0\0", 3), all(&[c"name", c"", c"", c""]));
     }

@@ -9,6 +9,7 @@ pub(crate) mod beneath;
 pub(crate) mod clone;
 pub(crate) mod copy;
 mod dirent;
+pub(crate) mod exec;
 pub(crate) mod fd;
 pub(crate) mod inherited;
 pub(crate) mod landlock;

@@ -3,7 +3,6 @@
 //! Child-safe throughout.
 
 use super::{Errno, Result, check};
-use std::ffi::CStr;
 
 /// `prctl(2)` with plain numbers.
 pub(crate) fn prctl(
@@ -406,45 +405,6 @@ pub(crate) fn loopback_up() -> Result<()> {
     };
     super::fd::close(socket);
     result.map(drop)
-}
-
-/// A list of strings in the form `execve(2)` takes, made before the clone.
-pub(crate) struct ExecList {
-    /// A null-terminated array into `_strings`.
-    pointers: Vec<*const libc::c_char>,
-    /// Never changed after `pointers` was made; a CString's text does not move
-    /// with it.
-    _strings: Vec<std::ffi::CString>,
-}
-
-// SAFETY: the pointers are only read, and point into memory this value owns.
-unsafe impl Send for ExecList {}
-// SAFETY: as above.
-unsafe impl Sync for ExecList {}
-
-impl ExecList {
-    /// Parent only: allocates.
-    pub(crate) fn new(strings: Vec<std::ffi::CString>) -> ExecList {
-        let mut pointers: Vec<_> = strings.iter().map(|string| string.as_ptr()).collect();
-        pointers.push(std::ptr::null());
-        ExecList {
-            pointers,
-            _strings: strings,
-        }
-    }
-}
-
-/// `execve(2)`; returns only on failure.
-pub(crate) fn execute(path: &CStr, argv: &ExecList, envp: &ExecList) -> Errno {
-    // SAFETY: null-terminated arrays of NUL-terminated strings, owned by the lists.
-    unsafe {
-        libc::execve(
-            path.as_ptr(),
-            argv.pointers.as_ptr(),
-            envp.pointers.as_ptr(),
-        )
-    };
-    Errno::last()
 }
 
 /// Ends the process at once: no destructors, no at-exit handlers.

@@ -1,6 +1,7 @@
 //! The status and control sockets: fixed frames, and one descriptor once.
 
 use super::{Errno, Result, check, fd, uninterrupted};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// A connected pair of SEQPACKET sockets, close-on-exec, numbered 3 or higher: a
@@ -105,6 +106,57 @@ pub(crate) fn receive_descriptor(socket: &OwnedFd) -> Result<Option<OwnedFd>> {
     }
 }
 
+/// Space for one control message with three descriptors, aligned as the kernel asks.
+#[repr(C, align(8))]
+struct ThreeDescriptors([u8; 32]);
+
+/// Receives one message and the three descriptors that come with it, close-on-exec and
+/// numbered 3 or higher: how many bytes of `room` were written. EPROTO where there are not
+/// three, or at the end; EMSGSIZE without room for all of it. Child-safe.
+pub(crate) fn receive_three(
+    socket: RawFd,
+    room: &mut [MaybeUninit<u8>],
+) -> Result<(usize, [RawFd; 3])> {
+    let mut control = ThreeDescriptors([0; 32]);
+    let mut part = libc::iovec {
+        iov_base: room.as_mut_ptr().cast(),
+        iov_len: room.len(),
+    };
+    // SAFETY: zeroed is a valid msghdr; every pointer set below outlives the call and
+    // describes its memory; CMSG_LEN(12) is 28 on 64-bit Linux and fits into `control`,
+    // and a header that tells of three descriptors is followed by them.
+    let (bytes, fds) = unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = (&raw mut control).cast();
+        // For a fourth there is no room.
+        message.msg_controllen = 28;
+        let bytes = uninterrupted(|| {
+            let flags = libc::MSG_CMSG_CLOEXEC;
+            check(libc::recvmsg(socket, &raw mut message, flags) as libc::c_long)
+        })?;
+        if message.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0 {
+            return Err(Errno::EMSGSIZE);
+        }
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        if header.is_null()
+            || (*header).cmsg_level != libc::SOL_SOCKET
+            || (*header).cmsg_type != libc::SCM_RIGHTS
+            || (*header).cmsg_len as usize != libc::CMSG_LEN(12) as usize
+        {
+            return Err(Errno::EPROTO);
+        }
+        let fds = libc::CMSG_DATA(header).cast::<[RawFd; 3]>();
+        (bytes as usize, fds.read_unaligned())
+    };
+    let [input, output, error] = fds;
+    Ok((
+        bytes,
+        [fd::raise(input)?, fd::raise(output)?, fd::raise(error)?],
+    ))
+}
+
 /// Most descriptors in one message (SCM_MAX_FD of the kernel).
 pub(crate) const MOST_DESCRIPTORS: usize = 253;
 
@@ -170,6 +222,34 @@ pub(crate) fn claim_abstract_name(name: &[u8]) -> Result<Option<OwnedFd>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn three_come_with_a_message_and_no_other_number_does() {
+        let (ours, its) = pair().unwrap();
+        let own = its.as_raw_fd();
+        let mut room = [MaybeUninit::uninit(); 4];
+        send_with(&ours, b"word", &[own; 3]).unwrap();
+        let (bytes, fds) = receive_three(its.as_raw_fd(), &mut room).unwrap();
+        assert_eq!(bytes, 4);
+        // SAFETY: so many were written.
+        assert_eq!(room.map(|byte| unsafe { byte.assume_init() }), *b"word");
+        for fd in fds {
+            assert!(fd > libc::STDERR_FILENO && fd::is_open(fd));
+            drop(fd::own(fd));
+        }
+        for (text, fds, errno) in [
+            (&b"word"[..], &[][..], Errno::EPROTO),
+            (b"word", &[own], Errno::EPROTO),
+            (b"word", &[own; 4], Errno::EMSGSIZE),
+            (b"words", &[own; 3], Errno::EMSGSIZE),
+        ] {
+            send_with(&ours, text, fds).unwrap();
+            assert_eq!(receive_three(its.as_raw_fd(), &mut room), Err(errno));
+        }
+        drop(ours);
+        let end = receive_three(its.as_raw_fd(), &mut room);
+        assert_eq!(end, Err(Errno::EPROTO));
+    }
 
     #[test]
     fn who_is_silenced_has_said_nothing_and_says_nothing_more() {

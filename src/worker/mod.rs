@@ -9,6 +9,7 @@ mod networks;
 mod runs;
 mod standing;
 
+use crate::launch::image::Provisions;
 use crate::launch::order::MOST_BYTES;
 use crate::launch::recipe::Recipe;
 use crate::launch::warm::{READY, VERSION};
@@ -22,6 +23,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 /// What a worker has for all of its runs.
 struct Held {
     recipe: Recipe,
+    provisions: Provisions,
     /// The host's `/proc`, of which nothing is visible any more.
     proc: OwnedFd,
     /// A pidfd of the process that gives the orders.
@@ -67,11 +69,12 @@ fn prepare(orders: &OwnedFd) -> Result<Held, String> {
     };
     let mut text = Vec::new();
     let read = File::from(written).read_to_end(&mut text);
-    let recipe = read.map_err(|error| error.to_string()).and_then(|_| {
+    let recipe: Recipe = read.map_err(|error| error.to_string()).and_then(|_| {
         serde_json::from_slice(&text).map_err(|error| format!("the plan cannot be read: {error}"))
     })?;
     let proc = fd::procfs().map(fd::own);
     let mut held = Held {
+        provisions: Provisions::awaiting(&recipe),
         recipe,
         proc: proc.map_err(|errno| say("open /proc", errno))?,
         caller,

@@ -117,7 +117,6 @@ fn start(
         Ok(number)
     };
     let proc = number(&held.proc)?;
-    let [input, output, error] = &order.stdio;
     let keep = order.keep.iter().map(&mut number);
     let keep = keep.collect::<Result<_, _>>()?;
     let mut perhaps = |fd: &Option<OwnedFd>| fd.as_ref().map(&mut number).transpose();
@@ -130,11 +129,12 @@ fn start(
     };
     let image = Image::prepare(
         recipe,
+        &held.provisions,
         &Descriptors {
             status: number(&order.status)?,
             control: number(&order.control)?,
             parent: number(&held.caller)?,
-            stdio: [number(input)?, number(output)?, number(error)?],
+            stdio: None,
             keep,
             ruleset,
             cpu_stat,
@@ -142,7 +142,6 @@ fn start(
             others: vec![proc],
         },
         Particulars {
-            args: order.args.clone(),
             keep: order.inside.clone(),
             roots: order.roots.clone(),
             terminal: None,

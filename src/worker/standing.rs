@@ -22,11 +22,12 @@ pub(super) fn enter(held: &mut Held) -> Result<(), String> {
     let inside = std::mem::replace(&mut held.recipe.ids, held.ids);
     let image = Image::prepare(
         &held.recipe,
+        &held.provisions,
         &Descriptors {
             status: its_status.as_raw_fd(),
             control: its_control.as_raw_fd(),
             parent: held.caller.as_raw_fd(),
-            stdio: [its_status.as_raw_fd(); 3],
+            stdio: Some([its_status.as_raw_fd(); 3]),
             keep: Vec::new(),
             ruleset: None,
             cpu_stat: None,
@@ -34,7 +35,6 @@ pub(super) fn enter(held: &mut Held) -> Result<(), String> {
             others: Vec::new(),
         },
         Particulars {
-            args: Vec::new(),
             keep: Vec::new(),
             roots: Vec::new(),
             terminal: None,

@@ -17,6 +17,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 const STOOD: &str = "a root that stood, ";
+const STOOD_BY: &str = "; stood by for its program";
 
 fn pool_of(prepared: &Prepared, workers: usize) -> Pool {
     Pool::new(prepared, support::binary(), NonZero::new(workers).unwrap()).unwrap()
@@ -58,6 +59,12 @@ fn is_warm(report: &Report) -> bool {
     layers.any(|layer| layer.detail.starts_with(STOOD))
 }
 
+/// Was it begun before it was asked for?
+fn stood_by(report: &Report) -> bool {
+    let mut layers = report.layers.iter();
+    layers.any(|layer| layer.detail.ends_with(STOOD_BY))
+}
+
 /// A run that has said a line and waits, with that line.
 fn waiting(pool: &Pool) -> (Child, String) {
     let mut command = pool.command();
@@ -89,6 +96,81 @@ fn runs_are_those_of_what_was_prepared() {
     });
 }
 
+/// The program's arguments and streams are those of the request, however early the run was
+/// begun.
+#[test]
+fn a_run_stands_by_before_anybody_wants_it() {
+    alone("pool::a_run_stands_by_before_anybody_wants_it", || {
+        let place = Scratch::new();
+        let pool = pool("cat; echo \"$# $*\"");
+        let arguments: [&[&str]; 4] = [&[], &["a b", ""], &["x"; 2000], &[""; 20_000]];
+        for (number, arguments) in arguments.into_iter().enumerate() {
+            let name = number.to_string();
+            let input = fs::File::open(place.file(&name, &name, 0o644)).unwrap();
+            let mut command = pool.command();
+            command.args(arguments).stdin(input).stdout(Stdio::Piped);
+            let mut child = command.spawn().unwrap();
+            let mut text = String::new();
+            let mut stdout = child.stdout.take().unwrap();
+            stdout.read_to_string(&mut text).unwrap();
+            let (count, all) = (arguments.len(), arguments.join(" "));
+            assert_eq!(text, format!("{number}{count} {all}\n"));
+            let report = child.wait().unwrap();
+            // More arguments than fit are for the cold launch.
+            let fit = count < 10_000;
+            assert_eq!((is_warm(&report), stood_by(&report)), (fit, fit));
+        }
+    });
+}
+
+#[test]
+fn what_is_asked_otherwise_is_not_begun_ahead() {
+    alone("pool::what_is_asked_otherwise_is_not_begun_ahead", || {
+        let place = Scratch::new();
+        let pool = pool("cat <&5 2>/dev/null; echo here");
+        for own in [false, true, false] {
+            let mut command = pool.command();
+            if own {
+                let file = fs::File::open(place.file("five", "five ", 0o644)).unwrap();
+                command.fd_as(5, OwnedFd::from(file));
+            }
+            let (text, report) = says(&mut command);
+            assert_eq!(text, if own { "five here\n" } else { "here\n" });
+            assert_eq!((is_warm(&report), stood_by(&report)), (true, !own));
+        }
+    });
+}
+
+#[test]
+fn what_stands_by_is_not_missed_and_does_not_stay() {
+    alone(
+        "pool::what_stands_by_is_not_missed_and_does_not_stay",
+        || {
+            let pool = pool("exit 3");
+            let worker = workers()[0];
+            let standing_by = || loop {
+                // It was ordered; somebody has to make it.
+                if let [one] = children_of(worker)[..] {
+                    break one;
+                }
+                std::thread::yield_now();
+            };
+            let is_there = |pid| Path::new(&format!("/proc/{pid}")).exists();
+            let first = standing_by();
+            kill(first);
+            while is_there(first) {
+                std::thread::yield_now();
+            }
+            let (_, report) = says(&mut pool.command());
+            assert_eq!(report.exit.code, Some(3));
+            assert_eq!((is_warm(&report), stood_by(&report)), (true, false));
+            let next = standing_by();
+            drop(pool);
+            assert!(!is_there(next) && !is_there(worker));
+        },
+    );
+}
+
 #[test]
 fn every_layer_is_confirmed_as_in_a_cold_launch() {
     alone("pool::every_layer_is_confirmed_as_in_a_cold_launch", || {
@@ -103,7 +185,7 @@ fn every_layer_is_confirmed_as_in_a_cold_launch() {
         assert_eq!(steps(&warm), steps(&cold));
         for (cold, warm) in cold.layers.iter().zip(&warm.layers) {
             // What is said otherwise is what is otherwise.
-            let own = ["mounts", "root", "net"].contains(&cold.step);
+            let own = ["mounts", "root", "net", "payload"].contains(&cold.step);
             assert_eq!(cold.detail == warm.detail, !own, "{}", cold.step);
         }
     });
@@ -145,11 +227,14 @@ fn every_namespace_is_another_for_runs_at_the_same_time() {
 fn an_empty_network_namespace_is_used_again() {
     alone("pool::an_empty_network_namespace_is_used_again", || {
         let pool = pool("readlink /proc/self/ns/net; read line");
-        let (first, one) = waiting(&pool);
-        first.wait().unwrap();
-        let (second, again) = waiting(&pool);
-        second.wait().unwrap();
-        assert_eq!(one, again);
+        // Each run is begun while the one before it has its own.
+        let mut seen = BTreeSet::new();
+        for _ in 0..6 {
+            let (run, name) = waiting(&pool);
+            run.wait().unwrap();
+            seen.insert(name);
+        }
+        assert_eq!(seen.len(), 2, "{seen:?}");
     });
 }
 
@@ -325,10 +410,10 @@ fn a_run_ends_with_its_child_and_the_worker_stays() {
         || {
             let pool = pool("echo up; sleep 600");
             let (run, _) = waiting(&pool);
-            let inside = children_of(workers()[0]);
-            assert_eq!(inside.len(), 1);
+            // The first; the one after it stands by.
+            let inside = children_of(workers()[0])[0];
             drop(run);
-            assert!(!Path::new(&format!("/proc/{}/root", inside[0])).exists());
+            assert!(!Path::new(&format!("/proc/{inside}/root")).exists());
             let (mut run, _) = waiting(&pool);
             run.kill().unwrap();
             assert_eq!(run.wait().unwrap().verdict, Verdict::Cancelled);

@@ -76,7 +76,7 @@ pub const IMPORTS: &[(&str, &[&str])] = &[
     (
         "prepared",
         &[
-            "Command", "Error", "Sandbox", "host", "plan", "policy", "sys",
+            "Command", "Error", "Sandbox", "cgroup", "host", "plan", "policy", "sys",
         ],
     ),
     // Many runs of that, by workers; and what a worker is.
