@@ -22,9 +22,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// Each worker also begins one run before it is asked for, up to where the program's
 /// streams and arguments are wanted: a request that comes after a moment's rest finds it
-/// ready. The clocks inside (`limits` are not among them) begin there. It costs a process
-/// that waits, and a control group where there are any; it is not begun for a run with
-/// descriptors of its own or copies.
+/// ready. It costs two small processes that wait, and a control group where there are any.
+/// The clocks inside begin then; limits of time begin with the program, as always. A
+/// run with descriptors of its own or with copies is begun when it is asked for.
 ///
 /// What a process inherits from who starts it (niceness, processors, resource limits that the
 /// policy does not name) a run has from its worker, and that from the caller when it was

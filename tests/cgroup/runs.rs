@@ -1,6 +1,7 @@
 //! Whole runs in a group of their own, beside this process's: what the kernel keeps and
 //! counts there, what the record says, and that nothing is left.
 
+use super::speed::groups_of;
 use super::{delegated, groups, helper, support};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -90,6 +91,39 @@ fn the_kernel_keeps_the_limits_and_the_record_says_so() {
     assert_eq!(record["cpu_source"], "cgroup");
     assert_eq!(record["oom_kills"], 0);
     assert_eq!(record["processes_denied"], 0);
+}
+
+/// The group of a run that stood by was made before anybody wanted it.
+#[test]
+fn a_run_of_a_pool_has_a_group_of_its_own_and_leaves_none() {
+    let Some(parent) = ground() else { return };
+    let recorded = |bytes: u64| {
+        let scratch = Scratch::new();
+        let place = scratch.join("r.json");
+        let mut command = support::sandbox();
+        command.args(["--by-worker", "--memory", "64MiB", "--report"]);
+        command.arg(&place);
+        within(&mut command, "touch", &format!("TOUCH_BYTES={bytes}"));
+        let mut child = command.spawn().unwrap();
+        let maker = child.id();
+        child.wait().unwrap();
+        assert_eq!(groups_of(&parent, maker), [] as [std::path::PathBuf; 0]);
+        let text = std::fs::read_to_string(&place).unwrap();
+        let record: Value = serde_json::from_str(&text).unwrap();
+        let layers = record["layers"].as_array().unwrap();
+        let detail = |layer: &Value| layer["detail"].as_str().unwrap().to_owned();
+        let details: Vec<_> = layers.iter().map(detail).collect();
+        assert!(details.iter().any(|detail| detail.contains("; stood by")));
+        assert_eq!(record["cpu_source"], "cgroup");
+        let limits = record["limits"].as_array().unwrap();
+        let memory = limits.iter().find(|held| held["limit"] == "memory");
+        assert_eq!(memory.unwrap()["by"], "memory.max");
+        record
+    };
+    assert_eq!(recorded(1000)["verdict"], "ok");
+    let over = recorded(128 << 20);
+    assert_eq!(over["verdict"], "memory", "{over}");
+    assert_eq!(recorded(1000)["oom_kills"], 0);
 }
 
 #[test]

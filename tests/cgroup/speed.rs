@@ -44,7 +44,7 @@ fn half_a_processor_is_half_of_the_elapsed_time() {
 
 /// The groups that one `sandbox` made and has not removed. Those of other tests come and
 /// go beside them.
-fn groups_of(parent: &Path, maker: u32) -> Vec<PathBuf> {
+pub fn groups_of(parent: &Path, maker: u32) -> Vec<PathBuf> {
     let name = format!("sandbox-{maker}-");
     let entries = fs::read_dir(parent).unwrap().flatten();
     let its = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&name));
