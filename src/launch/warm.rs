@@ -212,17 +212,18 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
     if last_word.len() > MOST_BYTES {
         return Err(Unlaunched::Nothing);
     }
-    if is_as_planned(request)
-        && let Some(begun) = worker.standing_by().take()
-    {
-        match finish(begun, request, worker, last_word.clone()) {
-            // It ended while it stood by: nobody has missed it.
-            Err(Unlaunched::Nothing) => {}
-            Err(refused) => return Err(refused),
-            Ok(mut launched) => {
-                say_it_stood_by(&mut launched.layers);
-                return Ok(launched);
-            }
+    // Taken by itself: the next thread does not wait for this launch.
+    let ahead = match is_as_planned(request) {
+        true => worker.standing_by().take(),
+        false => None,
+    };
+    match ahead.map(|begun| finish(begun, request, worker, last_word.clone())) {
+        // There is none, or it ended while it stood by: nobody has missed it.
+        None | Some(Err(Unlaunched::Nothing)) => {}
+        Some(Err(refused)) => return Err(refused),
+        Some(Ok(mut launched)) => {
+            say_it_stood_by(&mut launched.layers);
+            return Ok(launched);
         }
     }
     let begun = begin(request.plan, request.home, kept(request), worker)?;
