@@ -78,13 +78,13 @@ pub(crate) struct Launched {
 }
 
 /// What the parent holds while the child prepares.
-struct Birth {
+struct Birth<'r> {
     born: clone::Born,
     control: OwnedFd,
     status: OwnedFd,
     /// The program's arguments, where a worker launches: they go there with its streams
     /// when everything else is there.
-    last_word: Option<Vec<u8>>,
+    last_word: Option<&'r [u8]>,
     /// It said that it could not go on, or nothing at all, and so has executed nothing.
     failed: Cell<bool>,
 }
@@ -259,7 +259,7 @@ impl Confirmed {
     /// The program runs.
     fn launched(
         self,
-        birth: Birth,
+        birth: Birth<'_>,
         clocks: Clocks,
         group: Option<Group>,
         host_id: Option<as_root::Identity>,
@@ -290,7 +290,7 @@ fn first_layers(plan: &Plan, group: Option<&Group>, host_uid: Option<u32>) -> Ve
 
 /// To exec: every frame until end of file.
 fn accompany(
-    birth: &Birth,
+    birth: &Birth<'_>,
     request: &Request<'_>,
     identity: Option<&as_root::Identity>,
     mut group: Option<&mut Group>,
@@ -315,8 +315,10 @@ fn accompany(
         let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, true)
             .map_err(explain::parent("hear from the new process"))?;
         if bytes == 0 {
-            // Before it executes anything it says that all is done.
-            birth.failed.set(birth.failed.get() || !said);
+            if !said {
+                // Before it executes anything it says that all is done.
+                birth.failed.set(true);
+            }
             break;
         }
         said = true;
@@ -355,7 +357,7 @@ fn accompany(
 }
 
 /// The new process waits for this.
-fn go(birth: &Birth) -> Result<(), Refusal> {
+fn go(birth: &Birth<'_>) -> Result<(), Refusal> {
     socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
         .map_err(explain::parent("speak to the new process"))
 }
@@ -363,7 +365,7 @@ fn go(birth: &Birth) -> Result<(), Refusal> {
 /// As [`go`], and it waits for nothing more: from here on the program may be executed at
 /// any moment, and a signal be for it.
 fn go_for_good(
-    birth: &Birth,
+    birth: &Birth<'_>,
     request: &Request<'_>,
     hold: &mut Option<Hold>,
 ) -> Result<(), Refusal> {
@@ -373,7 +375,7 @@ fn go_for_good(
     if birth.last_word.is_none() || !request.plan.copies.roots.is_empty() {
         go(birth)?;
     }
-    match &birth.last_word {
+    match birth.last_word {
         None => Ok(()),
         Some(arguments) => socket::send_with(&birth.control, arguments, &request.stdio)
             .map_err(explain::parent("speak to the new process")),
@@ -382,7 +384,7 @@ fn go_for_good(
 
 /// Files in, while pid 1 waits for the word to go on.
 fn copy_in(
-    birth: &Birth,
+    birth: &Birth<'_>,
     request: &Request<'_>,
     identity: Option<&as_root::Identity>,
     hold: &mut Option<Hold>,
@@ -395,7 +397,7 @@ fn copy_in(
 
 /// Why the new process ended before its ids were mapped, when it did and said so:
 /// that it is gone is only what follows from it.
-fn last_words(birth: &Birth, plan: &Plan) -> Option<Refusal> {
+fn last_words(birth: &Birth<'_>, plan: &Plan) -> Option<Refusal> {
     let mut buffer = [0; FRAME_BYTES + 1];
     let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, false).ok()?;
     let frame = buffer.get(..bytes).and_then(Frame::decode)?;
@@ -403,7 +405,7 @@ fn last_words(birth: &Birth, plan: &Plan) -> Option<Refusal> {
 }
 
 /// The pty's other end, which came before the program was executed.
-fn receive_master(birth: &Birth, plan: &Plan) -> Result<Option<OwnedFd>, Refusal> {
+fn receive_master(birth: &Birth<'_>, plan: &Plan) -> Result<Option<OwnedFd>, Refusal> {
     if !plan.tty {
         return Ok(None);
     }

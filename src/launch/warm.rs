@@ -176,8 +176,8 @@ fn write_down(recipe: &Recipe) -> Result<File, Errno> {
 
 /// A worker could not launch.
 pub(crate) enum Unlaunched {
-    /// It says itself that nothing was executed: the cold launch may do better, or says why
-    /// it does not.
+    /// Nothing was executed: the run said so or said nothing, or was never given its program. The
+    /// cold launch may do better, or says why it does not.
     Nothing,
     /// Nothing is left. Tried again, what should be executed once might be twice.
     Refused(Refusal),
@@ -217,7 +217,7 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
         true => worker.standing_by().take(),
         false => None,
     };
-    match ahead.map(|begun| finish(begun, request, worker, last_word.clone())) {
+    match ahead.map(|begun| finish(begun, request, worker, &last_word)) {
         // There is none, or it ended while it stood by: nobody has missed it.
         None | Some(Err(Unlaunched::Nothing)) => {}
         Some(Err(refused)) => return Err(refused),
@@ -227,7 +227,7 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
         }
     }
     let begun = begin(request.plan, request.home, kept(request), worker)?;
-    finish(begun, request, worker, last_word)
+    finish(begun, request, worker, &last_word)
 }
 
 /// Is everything but streams and arguments what whoever began a run ahead knew of it?
@@ -285,7 +285,7 @@ fn finish(
     begun: Begun,
     request: &Request<'_>,
     worker: &Arc<Worker>,
-    last_word: Vec<u8>,
+    last_word: &[u8],
 ) -> Result<Launched, Unlaunched> {
     let (plan, mut group) = (request.plan, begun.group);
     let birth = Birth {

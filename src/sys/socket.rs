@@ -2,7 +2,7 @@
 
 use super::{Errno, Result, check, fd, uninterrupted};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// A connected pair of SEQPACKET sockets, close-on-exec, numbered 3 or higher: a
 /// caller may have closed standard streams, and the program's go there. Parent only.
@@ -73,37 +73,11 @@ pub(crate) fn send_descriptor(socket: RawFd, fd: RawFd) -> Result<()> {
     .map(drop)
 }
 
-/// Receives one descriptor, close-on-exec; `None` when the message carried none.
+/// Receives one descriptor; `None` when the message carried none, or more. Parent only.
 pub(crate) fn receive_descriptor(socket: &OwnedFd) -> Result<Option<OwnedFd>> {
-    let mut byte = [0u8];
-    let mut control = OneDescriptor([0; 24]);
-    let mut part = libc::iovec {
-        iov_base: byte.as_mut_ptr().cast(),
-        iov_len: 1,
-    };
-    // SAFETY: as in `send_descriptor`; a descriptor that arrives is new and owned
-    // by nobody else. The kernel closes what does not fit into `control`.
-    unsafe {
-        let mut message: libc::msghdr = std::mem::zeroed();
-        message.msg_iov = &raw mut part;
-        message.msg_iovlen = 1;
-        message.msg_control = (&raw mut control).cast();
-        message.msg_controllen = 24;
-        uninterrupted(|| {
-            let flags = libc::MSG_CMSG_CLOEXEC;
-            check(libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) as libc::c_long)
-        })?;
-        let header = libc::CMSG_FIRSTHDR(&raw const message);
-        if header.is_null()
-            || (*header).cmsg_level != libc::SOL_SOCKET
-            || (*header).cmsg_type != libc::SCM_RIGHTS
-            || (*header).cmsg_len as usize != libc::CMSG_LEN(4) as usize
-        {
-            return Ok(None);
-        }
-        let fd = libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned();
-        Ok(Some(OwnedFd::from_raw_fd(fd)))
-    }
+    // One byte comes with it; what may be sent in its place, frames, is not much longer.
+    let (_, fds) = receive_with(socket, &mut [0; 256])?;
+    Ok(<[OwnedFd; 1]>::try_from(fds).ok().map(|[fd]| fd))
 }
 
 /// Space for one control message with three descriptors, aligned as the kernel asks.

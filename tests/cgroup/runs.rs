@@ -30,6 +30,13 @@ pub fn within(command: &mut Command, name: &str, setting: &str) {
     command.args(helper::words(name).split(' '));
 }
 
+/// What keeps a limit, as the record says.
+fn by<'r>(record: &'r Value, limit: &str) -> &'r str {
+    let limits = record["limits"].as_array().unwrap();
+    let held = limits.iter().find(|held| held["limit"] == limit).unwrap();
+    held["by"].as_str().unwrap()
+}
+
 /// The controllers that groups beside ours have; `None` says so and ends the test.
 pub fn ground() -> Option<std::path::PathBuf> {
     delegated()?.parent().map(Path::to_owned)
@@ -80,14 +87,9 @@ fn the_kernel_keeps_the_limits_and_the_record_says_so() {
     }
     let (exit, record) = recorded(&["--memory", "64MiB"], "touch", "TOUCH_BYTES=1000");
     assert_eq!(exit, 0, "{record}");
-    let by = |limit: &str| {
-        let limits = record["limits"].as_array().unwrap();
-        let held = limits.iter().find(|held| held["limit"] == limit).unwrap();
-        held["by"].as_str().unwrap().to_owned()
-    };
-    assert_eq!(by("memory"), "memory.max");
-    assert_eq!(by("processes"), "pids.max");
-    assert_eq!(by("cpu-time"), "cgroup");
+    assert_eq!(by(&record, "memory"), "memory.max");
+    assert_eq!(by(&record, "processes"), "pids.max");
+    assert_eq!(by(&record, "cpu-time"), "cgroup");
     assert_eq!(record["cpu_source"], "cgroup");
     assert_eq!(record["oom_kills"], 0);
     assert_eq!(record["processes_denied"], 0);
@@ -115,9 +117,7 @@ fn a_run_of_a_pool_has_a_group_of_its_own_and_leaves_none() {
         let details: Vec<_> = layers.iter().map(detail).collect();
         assert!(details.iter().any(|detail| detail.contains("; stood by")));
         assert_eq!(record["cpu_source"], "cgroup");
-        let limits = record["limits"].as_array().unwrap();
-        let memory = limits.iter().find(|held| held["limit"] == "memory");
-        assert_eq!(memory.unwrap()["by"], "memory.max");
+        assert_eq!(by(&record, "memory"), "memory.max");
         record
     };
     assert_eq!(recorded(1000)["verdict"], "ok");
