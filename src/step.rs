@@ -93,8 +93,10 @@ impl Step {
     /// Who performs it.
     pub const fn by(self) -> By {
         match self {
-            Step::Sanitize | Step::Cgroup | Step::Ids => By::Parent,
-            Step::Mounts | Step::Root | Step::Net | Step::Caps | Step::Payload => By::Init,
+            Step::Sanitize | Step::Cgroup => By::Parent,
+            Step::Ids | Step::Mounts | Step::Root | Step::Net | Step::Caps | Step::Payload => {
+                By::Init
+            }
             _ => By::Payload,
         }
     }
@@ -106,12 +108,14 @@ impl Step {
                 "descriptors close-on-exec, signals blocked: nothing leaks into the clone"
             }
             Step::Cgroup => "the child is inside its leaf from its first instruction",
-            Step::Ids => "maps before the child does anything; setgroups denied first",
+            Step::Ids => "maps before anything has an owner; setgroups denied first",
             Step::Mounts => {
                 "needs CAP_SYS_ADMIN in the new user namespace, and the old root still visible"
             }
             Step::Root => "pivot, detach: from here the host is unreachable by path",
-            Step::Net => "needs CAP_NET_ADMIN; loopback, host name",
+            Step::Net => {
+                "needs CAP_SYS_ADMIN and CAP_NET_ADMIN; the network that was made meanwhile"
+            }
             Step::Payload => {
                 "pid 1 keeps nothing and reaps; the program goes on as another process, in the time namespace"
             }

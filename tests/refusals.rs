@@ -174,9 +174,10 @@ fn without_seccomp() {
 }
 
 /// A call of the set-up, and a word of the message that belongs to it.
-const SETUP: [(&str, libc::c_long, &str); 27] = [
+const SETUP: [(&str, libc::c_long, &str); 28] = [
     ("clone3", libc::SYS_clone3, "namespaces"),
     ("unshare", libc::SYS_unshare, "namespace"),
+    ("setns", libc::SYS_setns, "namespace"),
     ("openat2", libc::SYS_openat2, "openat2"),
     ("open_tree", libc::SYS_open_tree, MOUNT_CALLS),
     ("move_mount", libc::SYS_move_mount, MOUNT_CALLS),
@@ -234,6 +235,19 @@ fn every_call_of_the_set_up_is_needed() {
         libc::EPERM,
         &["session keyring", "keyctl"],
     );
+}
+
+/// The network namespace is made by itself, and nothing goes on without it.
+#[test]
+fn without_a_network_namespace() {
+    let script = "echo 0 >/proc/sys/user/max_net_namespaces &&
+        exec unshare -U --map-user=1000 --map-group=1000 \"$0\" -- /bin/echo executed";
+    let mut command = support::ordinary("/usr/bin/unshare");
+    command.args(["-Ur", "sh", "-c", script]);
+    let output = support::run(command.arg(support::binary()));
+    let words = ["cannot create the network namespace", "max_net_namespaces"];
+    refused("network", &output, libc::ENOSPC, &words);
+    assert_eq!(output.stdout, b"");
 }
 
 #[test]

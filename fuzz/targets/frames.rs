@@ -72,7 +72,7 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
 /// three numbers of a frame; then what the supervisor does between them.
 pub fn check(data: &[u8]) {
     let mut bytes = Bytes(data);
-    let mut progress = Progress::new(&PLAN);
+    let mut progress = Progress::new(&PLAN, None);
     let mut layers = Vec::new();
     let launched = loop {
         if bytes.once_in(20) {

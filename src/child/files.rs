@@ -8,7 +8,6 @@ use super::Failure;
 use crate::launch::image::Image;
 use crate::step::Step;
 use crate::sys::{Errno, fd, socket};
-use crate::wire::{FRAME_BYTES, Frame};
 use std::ffi::CStr;
 
 /// Items of step `payload`: the parent's word, and from the second on each directory.
@@ -23,14 +22,7 @@ pub(super) fn exchange(image: &Image<'_>) -> Result<(), Failure> {
     for (position, root) in image.roots.iter().enumerate() {
         give(image, root).map_err(Failure::at(Step::Payload, ITEM_PLACE + position))?;
     }
-    let mut buffer = [0; FRAME_BYTES];
-    let bytes = socket::receive(image.control, &mut buffer, true)
-        .map_err(Failure::at(Step::Payload, ITEM_COPIED))?;
-    // End of file: the parent is gone, or refuses.
-    match buffer.get(..bytes).and_then(Frame::decode) {
-        Some(Frame::Go) => Ok(()),
-        _ => Err(Failure::at(Step::Payload, ITEM_COPIED)(Errno::EPIPE)),
-    }
+    super::wait_for_go(image).map_err(Failure::at(Step::Payload, ITEM_COPIED))
 }
 
 fn give(image: &Image<'_>, root: &CStr) -> Result<(), Errno> {

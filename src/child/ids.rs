@@ -1,17 +1,20 @@
-//! Step `ids`: waits for the parent's id maps, and takes the ids.
+//! Step `ids`: maps one uid and one gid, and takes them; the time namespace.
 
 use super::Failure;
 use super::stage::{Cloned, Mapped, Stage};
-use crate::launch::image::{Image, Standing};
+use crate::launch::image::Image;
 use crate::step::Step;
-use crate::sys::{Errno, fd, process, socket};
-use crate::wire::{FRAME_BYTES, Frame};
+use crate::sys::{Errno, fd, process};
+
+/// The item of a map that cannot be written: `setgroups`, `gid_map`, `uid_map`.
+pub(crate) const ITEM_MAPS: usize = 10;
 
 pub(super) fn enter(stage: Stage<Cloned>, image: &Image<'_>) -> Result<Stage<Mapped>, Failure> {
-    match &image.standing {
-        None => wait_for_maps(image)?,
-        Some(standing) => write_maps(standing).map_err(Failure::at(Step::Ids, 10))?,
+    // Whoever orders a worker has done before what the parent does until this word.
+    if image.standing.is_none() {
+        super::wait_for_go(image).map_err(Failure::at(Step::Ids, 0))?;
     }
+    write_maps(image)?;
     let (uid, gid) = image.ids;
     process::set_ids(uid, gid).map_err(Failure::at(Step::Ids, 1))?;
     // Changing ids made the process undumpable, and its files in /proc root's.
@@ -58,25 +61,30 @@ pub(super) fn enter(stage: Stage<Cloned>, image: &Image<'_>) -> Result<Stage<Map
     Ok(stage.next())
 }
 
-fn wait_for_maps(image: &Image<'_>) -> Result<(), Failure> {
-    let mut buffer = [0; FRAME_BYTES];
-    let bytes =
-        socket::receive(image.control, &mut buffer, true).map_err(Failure::at(Step::Ids, 0))?;
-    // End of file: the parent is gone, and with it the reason to exist.
-    match buffer.get(..bytes).and_then(Frame::decode) {
-        Some(Frame::Go) => Ok(()),
-        _ => Err(Failure::at(Step::Ids, 0)(Errno::EPIPE)),
-    }
-}
-
 /// A process may map the one id that it has itself (user_namespaces(7)).
-fn write_maps(standing: &Standing) -> Result<(), Errno> {
-    // A copy of a worker, which changed its user namespace and so is not dumpable.
-    process::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0)?;
-    let [uids, gids] = &standing.maps;
-    fd::write_in_proc(standing.proc, c"self/setgroups", b"deny")?;
-    fd::write_in_proc(standing.proc, c"self/gid_map", gids.to_bytes())?;
-    fd::write_in_proc(standing.proc, c"self/uid_map", uids.to_bytes())
+fn write_maps(image: &Image<'_>) -> Result<(), Failure> {
+    // A copy of what changed its ids or its user namespace is not dumpable, and its files in
+    // /proc are root's.
+    process::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0).map_err(Failure::at(Step::Ids, 2))?;
+    let proc = match &image.standing {
+        None => fd::procfs().map_err(Failure::at(Step::Ids, ITEM_MAPS))?,
+        Some(standing) => standing.proc,
+    };
+    let [uids, gids] = &image.maps;
+    // In this order: no gid can be mapped before setgroups(2) is denied.
+    let files = [
+        (c"self/setgroups", c"deny"),
+        (c"self/gid_map", gids.as_c_str()),
+        (c"self/uid_map", uids.as_c_str()),
+    ];
+    for (position, (file, text)) in files.into_iter().enumerate() {
+        fd::write_in_proc(proc, file, text.to_bytes())
+            .map_err(Failure::at(Step::Ids, ITEM_MAPS + position))?;
+    }
+    if image.standing.is_none() {
+        fd::close(proc);
+    }
+    Ok(())
 }
 
 fn write_offsets(image: &Image<'_>) -> Result<(), Failure> {

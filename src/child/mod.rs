@@ -22,6 +22,7 @@ mod reap;
 mod stage;
 
 pub(crate) use files::{ITEM_COPIED, ITEM_PLACE};
+pub(crate) use ids::ITEM_MAPS;
 pub(crate) use limits::{ITEM_ASLR, ITEM_CORE_SCHEDULING, ITEM_CPUS, ITEM_MDWE};
 pub(crate) use mounts::ITEM_WATCH;
 pub(crate) use verify::QUESTIONS;
@@ -110,6 +111,7 @@ fn sanitize(image: &Image<'_>) -> Result<(), Failure> {
 /// wrong order do not compile.
 fn isolate(image: &Image<'_>) -> Result<payload::Started, Failure> {
     let mapped = ids::enter(stage::cloned(), image)?;
+    done(image, Step::Ids, 0)?;
     let mounted = mounts::build(mapped, image)?;
     done(image, Step::Mounts, mounts::operations(image))?;
     let rooted = root::enter(mounted, image)?;
@@ -171,6 +173,16 @@ fn say(image: &Image<'_>) -> Result<(), Errno> {
     match message.get(..length) {
         Some(message) if length > 0 => fd::write_all(image.status, message),
         _ => Ok(()),
+    }
+}
+
+/// Waits for the parent's word. End of file: it is gone, or refuses.
+fn wait_for_go(image: &Image<'_>) -> Result<(), Errno> {
+    let mut buffer = [0; FRAME_BYTES];
+    let bytes = socket::receive(image.control, &mut buffer, true)?;
+    match buffer.get(..bytes).and_then(Frame::decode) {
+        Some(Frame::Go) => Ok(()),
+        _ => Err(Errno::EPIPE),
     }
 }
 

@@ -48,8 +48,15 @@ pub(super) fn split(stage: Stage<Uncapped>, image: &Image<'_>) -> Result<Started
     };
     // SAFETY: `start` gets the `Passed` it expects, alive while this process waits,
     // keeps to child-safe calls, and never returns.
-    let pid = unsafe { clone::vfork(&image.provisions.stack, start, (&raw mut passed).cast()) }
-        .map_err(Failure::at(Step::Payload, 1))?;
+    let pid = unsafe {
+        clone::vfork(
+            &image.provisions.stack,
+            start,
+            (&raw mut passed).cast(),
+            libc::SIGCHLD,
+        )
+    }
+    .map_err(Failure::at(Step::Payload, 1))?;
     Ok(Started { pid, ended })
 }
 
@@ -96,7 +103,7 @@ fn prepare(stage: Stage<Uncapped>, image: &Image<'_>) -> Result<Stage<Split>, Fa
 fn last_word(image: &Image<'_>) -> Result<[RawFd; 3], Errno> {
     let mut stdio = [-1; 3];
     let receive = |room: &mut [MaybeUninit<u8>]| {
-        let (bytes, streams) = socket::receive_three(image.control, room)?;
+        let (bytes, streams) = socket::receive_these(image.control, room)?;
         stdio = streams;
         Ok(bytes)
     };

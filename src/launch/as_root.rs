@@ -9,6 +9,7 @@ use super::explain;
 use crate::escape::tick;
 use crate::plan::{Identity as Found, Op, Plan, Refusal};
 use crate::sys::{Errno, fd, mount, process, socket};
+use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -147,7 +148,7 @@ impl Identity {
 
 fn clone_tree(source: &Path, identity: &Found) -> Result<OwnedFd, Errno> {
     use std::os::unix::ffi::OsStrExt;
-    let path = std::ffi::CString::new(source.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    let path = CString::new(source.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
     let place = fd::own(fd::open_path(libc::AT_FDCWD, &path, false)?);
     let stat = fd::stat(place.as_raw_fd())?;
     if (stat.st_dev, stat.st_ino) != (identity.dev, identity.ino) {
@@ -166,10 +167,16 @@ fn user_namespace(owner: (u32, u32), uid: u32) -> Result<OwnedFd, Errno> {
 fn map_namespace(pid: libc::pid_t, owner: (u32, u32), uid: u32) -> Result<OwnedFd, Errno> {
     let errno = |error: std::io::Error| errno_of(&error);
     let (user, group) = owner;
-    super::write_proc(pid, "uid_map", &format!("{user} {uid} 1\n"))?;
-    super::write_proc(pid, "gid_map", &format!("{group} {uid} 1\n"))?;
+    write_proc(pid, "uid_map", &format!("{user} {uid} 1\n"))?;
+    write_proc(pid, "gid_map", &format!("{group} {uid} 1\n"))?;
     let namespace = std::fs::File::open(format!("/proc/{pid}/ns/user")).map_err(errno)?;
     Ok(namespace.into())
+}
+
+/// Writes a file of a process's directory in `/proc`.
+fn write_proc(pid: libc::pid_t, name: &str, text: &str) -> Result<(), Errno> {
+    let path = CString::new(format!("{pid}/{name}")).map_err(|_| Errno::EINVAL)?;
+    fd::write_proc(&path, text.as_bytes())
 }
 
 fn errno_of(error: &std::io::Error) -> Errno {

@@ -53,6 +53,7 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
         (_, child::ITEM_UNSAID) => ("write", "1.0"),
         (Step::Sanitize, 0) => ("close_range", "5.9"),
         (Step::Sanitize, _) => ("rt_sigaction, umask and dup2", "2.2"),
+        (Step::Ids, item) if item >= child::ITEM_MAPS => ("openat2", "5.6"),
         (Step::Ids, 1) => ("setresuid and setresgid", "2.2"),
         (Step::Ids, 3) => ("unshare with CLONE_NEWTIME", "5.6"),
         (Step::Ids, 7) => ("setns with CLONE_NEWTIME", "5.6"),
@@ -63,6 +64,8 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
         (Step::Root, _) => ("pivot_root, umount2 and chdir", "2.4"),
         (Step::Net, 0) => ("sethostname", "2.0"),
         (Step::Net, 1) => ("setdomainname", "2.0"),
+        (Step::Net, 3) => ("recvmsg", "2.0"),
+        (Step::Net, 4) => ("setns", "3.0"),
         (Step::Net, _) => ("socket and ioctl", "2.0"),
         (Step::Payload, 1) => ("clone", "2.2"),
         (Step::Payload, 2) => ("setsid", "2.0"),
@@ -84,21 +87,16 @@ fn calls(step: Step, item: usize) -> (&'static str, &'static str) {
     }
 }
 
-const NAMESPACE_LIMIT: &str =
-    "a limit in `/proc/sys/user/` is reached or 0: see `max_user_namespaces` there";
+const NAMESPACE_LIMIT: &str = "a limit in `/proc/sys/user/` is reached or 0: see `max_user_namespaces`, `max_net_namespaces` and their like there";
 
-/// clone3 itself failed: the namespaces.
-pub(super) fn namespaces(errno: Errno, plan: &Plan) -> Refusal {
-    let what = match plan.network {
-        Network::Host => "user, mount, pid, ipc, uts and cgroup namespaces",
-        _ => "user, mount, pid, net, ipc, uts and cgroup namespaces",
-    };
+/// The namespaces themselves could not be made.
+pub(super) fn namespaces(what: &str, errno: Errno) -> Refusal {
     let refusal = Refusal::new(format!("cannot create the {what}: {}", errno.desc()));
     match errno {
         Errno::ENOSPC | Errno::EUSERS => refusal.hint(NAMESPACE_LIMIT),
         Errno::EPERM | Errno::EACCES => refusal.hint(namespaces_forbidden()),
         Errno::ENOSYS => refusal.hint(
-            "a system call filter around this process refuses clone3 (a container's seccomp profile, most often): run outside the container, or with a profile that allows user namespaces",
+            "a system call filter around this process refuses clone3, setns or unshare (a container's seccomp profile, most often): run outside the container, or with a profile that allows user namespaces",
         ),
         Errno::EINVAL => refusal.hint("this kernel lacks one of the namespaces: see CONFIG_USER_NS and its like in its configuration"),
         Errno::EAGAIN => refusal.hint("the limit of processes of this user is reached: see `ulimit -u`"),
@@ -140,26 +138,27 @@ fn known_switch() -> Option<String> {
     }
 }
 
-/// An id map could not be written.
-pub(super) fn map_failure(name: &str, errno: Errno) -> Refusal {
-    let error = std::io::Error::from(errno);
-    let refusal = Refusal::new(format!(
-        "cannot map ids into the user namespace (`{name}`): {}",
-        errno.desc()
-    ));
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied => refusal.hint(known_switch().unwrap_or_else(|| {
+/// What is in `/proc` of the new process could not be used.
+pub(super) fn proc_failure(what: &str, errno: Errno) -> Refusal {
+    let refusal = Refusal::new(format!("cannot {what}: {}", errno.desc()));
+    match proc_hint(errno).or_else(|| unavailable("openat2", "5.6", errno)) {
+        Some(hint) => refusal.hint(hint),
+        None => refusal,
+    }
+}
+
+/// What it most often means that a file of a process in `/proc` cannot be used.
+fn proc_hint(errno: Errno) -> Option<String> {
+    match errno {
+        Errno::EPERM | Errno::EACCES => Some(known_switch().unwrap_or_else(|| {
             String::from(
                 "user namespaces or openat2 are refused around this process: by a container's seccomp profile, a security module, or a chroot; run outside of it, or with a profile that allows them",
             )
         })),
-        std::io::ErrorKind::NotFound => {
-            refusal.hint("the new process is gone, or `/proc` is not mounted where `sandbox` runs")
-        }
-        _ => match unavailable("openat2", "5.6", errno) {
-            Some(hint) => refusal.hint(hint),
-            None => refusal,
-        },
+        Errno::ENOENT => Some(String::from(
+            "the new process is gone, or `/proc` is not mounted where `sandbox` runs",
+        )),
+        _ => None,
     }
 }
 
@@ -174,7 +173,7 @@ pub(super) fn failure(step: Step, item: usize, errno: Errno, plan: &Plan) -> Ref
             None,
         ),
         Step::Sanitize => (sanitize(item).to_owned(), None),
-        Step::Ids => ids(item),
+        Step::Ids => ids(item, errno),
         Step::Mounts => mounts(item, errno, plan),
         Step::Root => (String::from("cannot make the new root the root"), None),
         Step::Net => net(item, plan),
@@ -213,9 +212,16 @@ fn sanitize(item: usize) -> &'static str {
     }
 }
 
-fn ids(item: usize) -> What {
+fn ids(item: usize, errno: Errno) -> What {
+    if let Some(name) = item
+        .checked_sub(child::ITEM_MAPS)
+        .and_then(|position| ["setgroups", "gid_map", "uid_map"].get(position))
+    {
+        let what = format!("cannot map ids into the user namespace (`{name}`)");
+        return (what, proc_hint(errno));
+    }
     let what = match item {
-        0 => "the parent went away before the ids were mapped",
+        0 => "the parent went away before there was an id",
         1 => "cannot take the mapped ids",
         2 => "cannot become dumpable",
         3 => "cannot create the time namespace (Linux 5.6, CONFIG_TIME_NS)",
@@ -281,6 +287,8 @@ fn net(item: usize, plan: &Plan) -> What {
     let what = match item {
         0 => format!("cannot set the host name {}", tick(&plan.hostname)),
         1 => String::from("cannot clear the domain name"),
+        3 => String::from("the parent went away before there was a network namespace"),
+        4 => String::from("cannot enter the network namespace"),
         _ => String::from("cannot bring up the loopback interface"),
     };
     (what, None)

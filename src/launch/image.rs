@@ -29,6 +29,8 @@ pub(crate) struct Image<'r> {
     pub(crate) recipe: &'r Recipe,
     /// Where the root stands already, in a copy of the worker's mount namespace.
     pub(crate) standing: Option<Standing>,
+    /// Its own uid and gid maps.
+    pub(crate) maps: [CString; 2],
     /// Descriptor ranges to close first (both ends included).
     pub(crate) close: Vec<(u32, u32)>,
     /// Status socket, child's end: frames about steps, end of file at exec.
@@ -103,6 +105,11 @@ impl Provisions {
 }
 
 impl Image<'_> {
+    /// A network namespace of its own?
+    pub(crate) fn own_network(&self) -> bool {
+        self.network != Network::Host
+    }
+
     /// Bring `lo` up?
     pub(crate) fn loopback(&self) -> bool {
         self.network == Network::Loopback
@@ -121,8 +128,6 @@ impl Deref for Image<'_> {
 pub(crate) struct Standing {
     /// The host's `/proc`, which is not to be seen from where the child begins.
     pub(crate) proc: RawFd,
-    /// Its own uid and gid maps: nobody else is there to write them.
-    pub(crate) maps: [CString; 2],
 }
 
 /// Descriptors that the child opens, -1 until then. The child writes into its own
@@ -197,6 +202,8 @@ pub(crate) struct Particulars {
     pub(crate) terminal: Option<libc::winsize>,
     /// Where the root stands already.
     pub(crate) standing: Option<Standing>,
+    /// uid and gid on the host, which become those of the recipe.
+    pub(crate) outside: (u32, u32),
     /// What both clocks inside begin from.
     pub(crate) clocks: Clocks,
 }
@@ -249,6 +256,7 @@ impl<'r> Image<'r> {
         Image {
             recipe,
             standing: particulars.standing,
+            maps: maps(recipe.ids, particulars.outside),
             close: gaps(fds),
             status: fds.status,
             control: fds.control,
@@ -274,6 +282,14 @@ impl<'r> Image<'r> {
             provisions,
         }
     }
+}
+
+/// What the two files of maps are to say (user_namespaces(7)).
+fn maps(inside: (u32, u32), outside: (u32, u32)) -> [CString; 2] {
+    let map = |inside: u32, outside: u32| {
+        CString::new(format!("{inside} {outside} 1\n")).expect("digits hold no NUL")
+    };
+    [map(inside.0, outside.0), map(inside.1, outside.1)]
 }
 
 fn cpu_set(cpus: &[u32]) -> Option<CpuSet> {

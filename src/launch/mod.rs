@@ -8,6 +8,7 @@ mod renewed;
 pub(crate) mod recipe;
 pub(crate) mod image;
 mod as_root;
+mod network;
 pub(crate) mod clone;
 pub(crate) mod init;
 pub(crate) mod order;
@@ -20,11 +21,10 @@ pub(crate) mod progress;
 
 use crate::cgroup::Home;
 use crate::plan::{Outside, Plan, Refusal};
-use crate::policy::Network;
 use crate::report::Layer;
 use crate::step::Step;
 use crate::sys::clone::own_pidfd;
-use crate::sys::{Errno, fd, landlock, process, socket, tty};
+use crate::sys::{fd, landlock, process, socket, tty};
 use crate::wire::{FRAME_BYTES, Frame, MESSAGE_ROOM};
 use files::{Arrival, Held};
 use group::Group;
@@ -34,7 +34,6 @@ use init::Init;
 use progress::Progress;
 use recipe::Recipe;
 use std::cell::Cell;
-use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// What a launch needs beyond the plan.
@@ -131,6 +130,7 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         roots: recipe::c_strings(&plan.copies.roots).map_err(nul)?,
         terminal: request.terminal,
         standing: None,
+        outside: outside(plan, identity.as_ref())?,
         clocks,
     };
     let image = Image::prepare(
@@ -149,15 +149,17 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         },
         particulars,
     );
-    let flags = namespaces(plan.network, group.is_some());
+    let flags = namespaces(group.is_some());
     let born = match &identity {
         None => clone::launcher(&image, flags, group.as_ref().map(Group::fd)),
         // With other ids it may not be put into a group of ours.
         Some(identity) => identity.during(|| clone::launcher(&image, flags, None)),
     }
-    .map_err(|errno| explain::namespaces(errno, plan))?;
-    // Copies here would keep the child's ends open after it is gone.
-    drop((child_status, child_control, own, ruleset, trees));
+    .map_err(|errno| {
+        let all = "user, mount, pid, ipc, uts and cgroup namespaces";
+        explain::namespaces(all, errno)
+    })?;
+    drop((own, ruleset, trees));
     let birth = Birth {
         born,
         control,
@@ -166,18 +168,13 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
         failed: Cell::new(false),
     };
     // On an error `born` is dropped: nothing may go on half prepared.
+    leave_to_child([child_status, child_control])?;
     if let (Some(group), Some(_)) = (&group, &identity) {
         group.adopt(birth.born.pid())?;
     }
-    let words = write_maps(birth.born.pid(), plan, identity.as_ref());
-    words
-        .and_then(|()| match plan.copies.roots.is_empty() {
-            false => go(&birth),
-            true => go_for_good(&birth, request, &mut hold),
-        })
+    set_going(&birth, request, &provisions, &mut hold)
         .map_err(|refusal| last_words(&birth, plan).unwrap_or(refusal))?;
-    let host_uid = identity.as_ref().map(as_root::Identity::uid);
-    let layers = first_layers(plan, group.as_ref(), host_uid);
+    let layers = first_layers(plan, group.as_ref());
     let confirmed = accompany(
         &birth,
         request,
@@ -197,9 +194,9 @@ fn kept(request: &Request<'_>) -> Vec<RawFd> {
     keep
 }
 
-/// Every namespace at once; the time namespace is entered later, by the program's
-/// own process, because its offsets come first.
-pub(crate) fn namespaces(network: Network, own_group: bool) -> libc::c_int {
+/// Every namespace at once but two: the time namespace is entered later, because its offsets
+/// come first, and so is that of the network ([`network`]).
+pub(crate) fn namespaces(own_group: bool) -> libc::c_int {
     let mut flags = libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWPID
@@ -210,10 +207,37 @@ pub(crate) fn namespaces(network: Network, own_group: bool) -> libc::c_int {
     if !own_group {
         flags |= libc::CLONE_NEWCGROUP;
     }
-    if network != Network::Host {
-        flags |= libc::CLONE_NEWNET;
-    }
     flags
+}
+
+/// uid and gid on the host, which are mapped.
+fn outside(plan: &Plan, identity: Option<&as_root::Identity>) -> Result<(u32, u32), Refusal> {
+    match (plan.ids.outside, identity) {
+        (Outside::Caller { uid, gid }, _) => Ok((uid, gid)),
+        (Outside::Range { .. }, Some(identity)) => Ok((identity.uid(), identity.uid())),
+        (Outside::Range { .. }, None) => {
+            Err(Refusal::new("no host id was claimed for a run by root"))
+        }
+    }
+}
+
+/// The two words that every cold launch waits for: that pid 1 may begin, and that it may leave
+/// what is in its network behind, or go on without. Between them it builds the root, and the
+/// network is made here.
+fn set_going(
+    birth: &Birth<'_>,
+    request: &Request<'_>,
+    provisions: &Provisions,
+    hold: &mut Option<Hold>,
+) -> Result<(), Refusal> {
+    let plan = request.plan;
+    let owner = network::owner(birth.born.pid(), plan)?;
+    go(birth, None)?;
+    let network = network::make(owner.as_ref(), &provisions.stack)?;
+    match plan.copies.roots.is_empty() {
+        false => go(birth, network.as_ref()),
+        true => go_for_good(birth, request, hold, network.as_ref()),
+    }
 }
 
 /// The ruleset, so far without a rule.
@@ -280,11 +304,10 @@ impl Confirmed {
 }
 
 /// The steps that were done before the new process says anything.
-fn first_layers(plan: &Plan, group: Option<&Group>, host_uid: Option<u32>) -> Vec<Layer> {
+fn first_layers(plan: &Plan, group: Option<&Group>) -> Vec<Layer> {
     vec![
         explain::layer(Step::Sanitize, 0, plan),
         explain::cgroup_layer(group.map(Group::words)),
-        explain::ids_layer(plan, host_uid),
     ]
 }
 
@@ -299,7 +322,7 @@ fn accompany(
 ) -> Result<Confirmed, Refusal> {
     let plan = request.plan;
     let copies = !plan.copies.roots.is_empty();
-    let mut progress = Progress::new(plan);
+    let mut progress = Progress::new(plan, identity.map(as_root::Identity::uid));
     let mut held = None;
     let mut said = false;
     loop {
@@ -356,9 +379,17 @@ fn accompany(
     })
 }
 
-/// The new process waits for this.
-fn go(birth: &Birth<'_>) -> Result<(), Refusal> {
-    socket::send(birth.control.as_raw_fd(), &Frame::Go.encode())
+/// Its ends of the sockets: a copy here would keep them open after it is gone.
+fn leave_to_child(ends: [OwnedFd; 2]) -> Result<(), Refusal> {
+    ends.into_iter()
+        .try_for_each(fd::let_go)
+        .map_err(explain::parent("close the new process's end of a socket"))
+}
+
+/// The new process waits for this, and for what it is to get with it.
+fn go(birth: &Birth<'_>, with: Option<&OwnedFd>) -> Result<(), Refusal> {
+    let fds = with.map(AsRawFd::as_raw_fd);
+    socket::send_with(&birth.control, &Frame::Go.encode(), fds.as_slice())
         .map_err(explain::parent("speak to the new process"))
 }
 
@@ -368,12 +399,13 @@ fn go_for_good(
     birth: &Birth<'_>,
     request: &Request<'_>,
     hold: &mut Option<Hold>,
+    with: Option<&OwnedFd>,
 ) -> Result<(), Refusal> {
     if let Some(signals) = request.hold {
         *hold = Some(Hold::begin(signals).map_err(explain::parent("hold signals (signalfd4)"))?);
     }
     if birth.last_word.is_none() || !request.plan.copies.roots.is_empty() {
-        go(birth)?;
+        go(birth, with)?;
     }
     match birth.last_word {
         None => Ok(()),
@@ -391,17 +423,23 @@ fn copy_in(
 ) -> Result<Held, Refusal> {
     let (plan, pid) = (request.plan, birth.born.pid());
     files::bring_in(pid, &birth.control, plan, request.arrivals, identity)
-        .and_then(|held| go_for_good(birth, request, hold).map(|()| held))
+        .and_then(|held| go_for_good(birth, request, hold, None).map(|()| held))
         .map_err(|refusal| last_words(birth, plan).unwrap_or(refusal))
 }
 
-/// Why the new process ended before its ids were mapped, when it did and said so:
+/// Why the new process ended before it could be told everything, when it did and said so:
 /// that it is gone is only what follows from it.
 fn last_words(birth: &Birth<'_>, plan: &Plan) -> Option<Refusal> {
-    let mut buffer = [0; FRAME_BYTES + 1];
-    let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, false).ok()?;
-    let frame = buffer.get(..bytes).and_then(Frame::decode)?;
-    progress::failure(frame, plan)
+    let mut buffer = [0; MESSAGE_ROOM];
+    loop {
+        // What it had done is said in other messages before.
+        let bytes = socket::receive(birth.status.as_raw_fd(), &mut buffer, false).ok()?;
+        let message = buffer.get(..bytes).filter(|message| !message.is_empty())?;
+        let frame = Frame::decode(message);
+        if let Some(refusal) = frame.and_then(|frame| progress::failure(frame, plan)) {
+            return Some(refusal);
+        }
+    }
 }
 
 /// The pty's other end, which came before the program was executed.
@@ -416,31 +454,4 @@ fn receive_master(birth: &Birth<'_>, plan: &Plan) -> Result<Option<OwnedFd>, Ref
         Some(master) => Ok(Some(master)),
         None => Err(Refusal::new("the new process sent no terminal")),
     }
-}
-
-/// `setgroups` denied first, then one line each (user_namespaces(7)).
-fn write_maps(
-    pid: libc::pid_t,
-    plan: &Plan,
-    identity: Option<&as_root::Identity>,
-) -> Result<(), Refusal> {
-    let (uid, gid) = match (plan.ids.outside, identity) {
-        (Outside::Caller { uid, gid }, _) => (uid, gid),
-        (Outside::Range { .. }, Some(identity)) => (identity.uid(), identity.uid()),
-        (Outside::Range { .. }, None) => {
-            return Err(Refusal::new("no host id was claimed for a run by root"));
-        }
-    };
-    let write = |name: &str, text: String| {
-        write_proc(pid, name, &text).map_err(|errno| explain::map_failure(name, errno))
-    };
-    write("setgroups", String::from("deny"))?;
-    write("gid_map", format!("{} {gid} 1\n", plan.ids.gid))?;
-    write("uid_map", format!("{} {uid} 1\n", plan.ids.uid))
-}
-
-/// Writes a file of a process's directory in `/proc`.
-fn write_proc(pid: libc::pid_t, name: &str, text: &str) -> Result<(), Errno> {
-    let path = CString::new(format!("{pid}/{name}")).map_err(|_| Errno::EINVAL)?;
-    fd::write_proc(&path, text.as_bytes())
 }

@@ -14,14 +14,19 @@ use crate::wire::Frame;
 /// The steps that the new process has still to confirm.
 pub struct Progress<'p> {
     plan: &'p Plan,
+    host_id: Option<u32>,
     left: &'static [Step],
 }
 
 impl<'p> Progress<'p> {
-    /// Nothing is confirmed yet.
-    pub fn new(plan: &'p Plan) -> Progress<'p> {
+    /// Nothing is confirmed yet. `host_id` is the one that a run by root has claimed.
+    pub fn new(plan: &'p Plan, host_id: Option<u32>) -> Progress<'p> {
         const INSIDE: &[Step] = inside();
-        Progress { plan, left: INSIDE }
+        Progress {
+            plan,
+            host_id,
+            left: INSIDE,
+        }
     }
 
     /// The step that one message confirms.
@@ -33,7 +38,10 @@ impl<'p> Progress<'p> {
         match (Frame::decode(message), self.left) {
             (Some(Frame::Done { step, item }), [next, left @ ..]) if step == *next => {
                 self.left = left;
-                Ok(explain::layer(step, item, self.plan))
+                Ok(match step {
+                    Step::Ids => explain::ids_layer(self.plan, self.host_id),
+                    _ => explain::layer(step, item, self.plan),
+                })
             }
             (Some(frame), _) => Err(failure(frame, self.plan).unwrap_or_else(nonsense)),
             (None, _) => Err(nonsense()),
@@ -80,8 +88,8 @@ fn nonsense() -> Refusal {
 
 /// The steps between those of the parent and exec, which sends nothing.
 const fn inside() -> &'static [Step] {
-    let after_ids = Step::ALL.split_at(Step::Ids as usize + 1).1;
-    after_ids.split_at(after_ids.len() - 1).0
+    let from_ids = Step::ALL.split_at(Step::Ids as usize).1;
+    from_ids.split_at(from_ids.len() - 1).0
 }
 
 #[cfg(test)]
@@ -118,13 +126,13 @@ mod tests {
     #[test]
     fn only_every_step_in_order_is_a_launch() {
         let plan = plan();
-        let mut progress = Progress::new(&plan);
+        let mut progress = Progress::new(&plan, None);
         for step in inside() {
             assert_eq!(progress.hear(&done(*step)).unwrap().step, step.name());
         }
         assert_eq!(progress.end().unwrap().step, "exec");
         for left_out in inside() {
-            let mut progress = Progress::new(&plan);
+            let mut progress = Progress::new(&plan, None);
             let mut others = inside().iter().filter(|step| *step != left_out);
             let refused = others.any(|step| progress.hear(&done(*step)).is_err());
             assert!(refused || progress.end().is_err(), "{}", left_out.name());
@@ -134,9 +142,9 @@ mod tests {
     #[test]
     fn a_step_twice_or_of_the_parent_or_after_the_last_is_refused() {
         let plan = plan();
-        let mut progress = Progress::new(&plan);
-        progress.hear(&done(Step::Mounts)).unwrap();
-        for step in [Step::Mounts, Step::Ids, Step::Exec] {
+        let mut progress = Progress::new(&plan, None);
+        progress.hear(&done(Step::Ids)).unwrap();
+        for step in [Step::Ids, Step::Cgroup, Step::Exec] {
             assert!(progress.hear(&done(step)).is_err());
         }
         for step in &inside()[1..] {
@@ -151,12 +159,14 @@ mod tests {
         let plan = plan();
         let whole = done(Step::Mounts);
         for message in [&whole[..11], &[], &[0; 13], &Frame::Go.encode()] {
-            let refusal = Progress::new(&plan).hear(message).unwrap_err();
+            let refusal = Progress::new(&plan, None).hear(message).unwrap_err();
             assert_eq!(refusal.message, "the new process sent what no step sends");
         }
         let (step, item, errno) = (Step::Net, u32::MAX, i32::MAX);
         let failed = Frame::Failed { step, item, errno };
-        let refusal = Progress::new(&plan).hear(&failed.encode()).unwrap_err();
+        let refusal = Progress::new(&plan, None)
+            .hear(&failed.encode())
+            .unwrap_err();
         assert!(refusal.message.contains("step net"), "{refusal}");
     }
 }

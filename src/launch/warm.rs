@@ -11,7 +11,8 @@ use super::init::Init;
 use super::order::{self, MOST_BYTES, Order};
 use super::recipe::{self, Recipe};
 use super::{
-    Birth, Launched, Request, accompany, allow_held, clone, go_for_good, kept, make_ruleset,
+    Birth, Launched, Request, accompany, allow_held, clone, go_for_good, kept, leave_to_child,
+    make_ruleset,
 };
 use crate::cgroup::Home;
 use crate::plan::{Outside, Plan, Refusal};
@@ -269,7 +270,7 @@ fn begin(
         return Err(Unlaunched::Nothing);
     }
     socket::send_with(orders, &bytes, &fds).map_err(|_| Unlaunched::Nothing)?;
-    // Copies of the child's ends, kept here, would stay open after it is gone; they end here.
+    leave_to_child([child_status, child_control])?;
     Ok(Begun {
         status,
         control,
@@ -300,9 +301,9 @@ fn finish(
     let mut hold = None;
     if plan.copies.roots.is_empty() {
         // What was not sent nobody can have executed.
-        go_for_good(&birth, request, &mut hold).map_err(|_| Unlaunched::Nothing)?;
+        go_for_good(&birth, request, &mut hold, None).map_err(|_| Unlaunched::Nothing)?;
     }
-    let layers = super::first_layers(plan, group.as_ref(), None);
+    let layers = super::first_layers(plan, group.as_ref());
     let confirmed = accompany(&birth, request, None, group.as_mut(), &mut hold, layers);
     let mut confirmed = match (confirmed, birth.failed.get()) {
         (Ok(confirmed), _) => confirmed,

@@ -170,7 +170,7 @@ fn plan() -> Plan {
 const GOLDEN: &str = r#"steps
   1 sanitize (parent)
   2 cgroup (parent)
-  3 ids (parent)
+  3 ids (init)
   4 mounts (init)
   5 root (init)
   6 net (init)

@@ -4,7 +4,7 @@
 //! allocator's locks, which another thread of the caller may hold for ever.
 
 use super::{Errno, Result, check};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// `struct clone_args` of Linux 5.7 (CLONE_ARGS_SIZE_VER2).
 #[repr(C)]
@@ -114,7 +114,8 @@ impl Stack {
 /// A process that shares this one's memory and descriptors until it executes a
 /// program or ends, while this one waits (CLONE_VM | CLONE_FILES | CLONE_VFORK,
 /// clone(2)): no page is copied, and what it opened this one has afterwards. It
-/// runs `child` on the stack given, and reports its end with SIGCHLD. Child-safe.
+/// runs `child` on the stack given, and reports its end with that signal, 0 for none.
+/// Child-safe.
 ///
 /// # Safety
 ///
@@ -124,8 +125,9 @@ pub(crate) unsafe fn vfork(
     stack: &Stack,
     child: extern "C" fn(*mut libc::c_void) -> libc::c_int,
     argument: *mut libc::c_void,
+    end_signal: libc::c_int,
 ) -> Result<libc::pid_t> {
-    let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_VFORK | libc::SIGCHLD;
+    let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_VFORK | end_signal;
     let bottom = stack.0.as_ptr() as usize;
     // Stacks grow down; every ABI of Linux wants 16 bytes alignment.
     let top = (bottom + stack.0.len()) & !15;
@@ -133,6 +135,44 @@ pub(crate) unsafe fn vfork(
     // this process is suspended for exactly that long.
     check(unsafe { libc::clone(child, top as *mut libc::c_void, flags, argument) }.into())
         .map(|pid| pid as libc::pid_t)
+}
+
+/// What [`network_of`] and its process tell each other.
+struct Network {
+    owner: RawFd,
+    made: Result<RawFd>,
+}
+
+/// A new network namespace that belongs to the user namespace given, which is a child of the
+/// caller's own (setns(2)): made by a process that shares this one's memory and ends at once,
+/// because who enters a user namespace does not come back. Parent only (ownership).
+///
+/// No signal tells of that process, and none runs a handler in it.
+pub(crate) fn network_of(owner: BorrowedFd<'_>, stack: &Stack) -> Result<OwnedFd> {
+    let mut network = Network {
+        owner: owner.as_raw_fd(),
+        // What it says where it is killed.
+        made: Err(Errno::ESRCH),
+    };
+    let before = super::process::set_signal_mask(u64::MAX)?;
+    // SAFETY: `make_network` gets the `Network` it expects, alive while this thread waits,
+    // keeps to child-safe calls and never returns; the stack is this launch's alone.
+    let pid = unsafe { vfork(stack, make_network, (&raw mut network).cast(), 0) };
+    let ended = pid.and_then(|pid| wait(pid, true));
+    let restored = super::process::set_signal_mask(before);
+    let made = network.made.map(super::fd::own);
+    ended.and(restored).and(made)
+}
+
+/// The whole life of the process of [`network_of`].
+extern "C" fn make_network(argument: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `network_of` passes a `Network` that outlives this process, and touches it no
+    // more until then.
+    let network = unsafe { &mut *argument.cast::<Network>() };
+    network.made = super::process::enter_namespace(network.owner, libc::CLONE_NEWUSER)
+        .and_then(|()| super::process::unshare(libc::CLONE_NEWNET))
+        .and_then(|()| super::fd::open_read(c"/proc/self/ns/net"));
+    super::process::exit(0)
 }
 
 /// What `wait4(2)` said about a process that ended.

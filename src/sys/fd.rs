@@ -203,6 +203,13 @@ pub(crate) fn close(fd: RawFd) {
     unsafe { libc::close(fd) };
 }
 
+/// `close(2)` of what must not stay open: an error means that it may have. Parent only
+/// (ownership).
+pub(crate) fn let_go(fd: std::os::fd::OwnedFd) -> Result<()> {
+    // SAFETY: the descriptor was owned, and nobody uses its number after this.
+    check(unsafe { libc::close(std::os::fd::IntoRawFd::into_raw_fd(fd)) }.into()).map(drop)
+}
+
 /// `close_range(2)` (Linux 5.9), both ends included.
 pub(crate) fn close_range(first: u32, last: u32) -> Result<()> {
     // SAFETY: no memory is passed.

@@ -80,17 +80,18 @@ pub(crate) fn receive_descriptor(socket: &OwnedFd) -> Result<Option<OwnedFd>> {
     Ok(<[OwnedFd; 1]>::try_from(fds).ok().map(|[fd]| fd))
 }
 
-/// Space for one control message with three descriptors, aligned as the kernel asks.
+/// Space for one control message with up to three descriptors, aligned as the kernel asks.
 #[repr(C, align(8))]
 struct ThreeDescriptors([u8; 32]);
 
-/// Receives one message and the three descriptors that come with it, close-on-exec and
-/// numbered 3 or higher: how many bytes of `room` were written. EPROTO where there are not
-/// three, or at the end; EMSGSIZE without room for all of it. Child-safe.
-pub(crate) fn receive_three(
+/// Receives one message and the descriptors that come with it, three at most, close-on-exec
+/// and numbered 3 or higher: how many bytes of `room` were written. EPROTO where there are
+/// fewer, or at the end; EMSGSIZE without room for all of it. Child-safe.
+pub(crate) fn receive_these<const N: usize>(
     socket: RawFd,
     room: &mut [MaybeUninit<u8>],
-) -> Result<(usize, [RawFd; 3])> {
+) -> Result<(usize, [RawFd; N])> {
+    const { assert!(N <= 3) };
     let mut control = ThreeDescriptors([0; 32]);
     let mut part = libc::iovec {
         iov_base: room.as_mut_ptr().cast(),
@@ -98,14 +99,15 @@ pub(crate) fn receive_three(
     };
     // SAFETY: zeroed is a valid msghdr; every pointer set below outlives the call and
     // describes its memory; CMSG_LEN(12) is 28 on 64-bit Linux and fits into `control`,
-    // and a header that tells of three descriptors is followed by them.
-    let (bytes, fds) = unsafe {
+    // and a header that tells of so many descriptors is followed by them.
+    let (bytes, mut fds) = unsafe {
+        let length = libc::CMSG_LEN(size_of::<[RawFd; N]>() as u32);
         let mut message: libc::msghdr = std::mem::zeroed();
         message.msg_iov = &raw mut part;
         message.msg_iovlen = 1;
         message.msg_control = (&raw mut control).cast();
-        // For a fourth there is no room.
-        message.msg_controllen = 28;
+        // For one more there is no room.
+        message.msg_controllen = length as _;
         let bytes = uninterrupted(|| {
             let flags = libc::MSG_CMSG_CLOEXEC;
             check(libc::recvmsg(socket, &raw mut message, flags) as libc::c_long)
@@ -117,18 +119,17 @@ pub(crate) fn receive_three(
         if header.is_null()
             || (*header).cmsg_level != libc::SOL_SOCKET
             || (*header).cmsg_type != libc::SCM_RIGHTS
-            || (*header).cmsg_len as usize != libc::CMSG_LEN(12) as usize
+            || (*header).cmsg_len as usize != length as usize
         {
             return Err(Errno::EPROTO);
         }
-        let fds = libc::CMSG_DATA(header).cast::<[RawFd; 3]>();
+        let fds = libc::CMSG_DATA(header).cast::<[RawFd; N]>();
         (bytes as usize, fds.read_unaligned())
     };
-    let [input, output, error] = fds;
-    Ok((
-        bytes,
-        [fd::raise(input)?, fd::raise(output)?, fd::raise(error)?],
-    ))
+    for fd in &mut fds {
+        *fd = fd::raise(*fd)?;
+    }
+    Ok((bytes, fds))
 }
 
 /// Most descriptors in one message (SCM_MAX_FD of the kernel).
@@ -198,12 +199,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_come_with_a_message_and_no_other_number_does() {
+    fn as_many_come_with_a_message_as_are_wanted() {
         let (ours, its) = pair().unwrap();
         let own = its.as_raw_fd();
         let mut room = [MaybeUninit::uninit(); 4];
         send_with(&ours, b"word", &[own; 3]).unwrap();
-        let (bytes, fds) = receive_three(its.as_raw_fd(), &mut room).unwrap();
+        let (bytes, fds) = receive_these::<3>(its.as_raw_fd(), &mut room).unwrap();
         assert_eq!(bytes, 4);
         // SAFETY: so many were written.
         assert_eq!(room.map(|byte| unsafe { byte.assume_init() }), *b"word");
@@ -218,10 +219,16 @@ mod tests {
             (b"words", &[own; 3], Errno::EMSGSIZE),
         ] {
             send_with(&ours, text, fds).unwrap();
-            assert_eq!(receive_three(its.as_raw_fd(), &mut room), Err(errno));
+            assert_eq!(receive_these::<3>(its.as_raw_fd(), &mut room), Err(errno));
         }
+        send_with(&ours, b"one", &[own]).unwrap();
+        let (bytes, [fd]) = receive_these(own, &mut room).unwrap();
+        assert!(bytes == 3 && fd::is_open(fd));
+        drop(fd::own(fd));
+        send_with(&ours, b"two", &[own; 2]).unwrap();
+        assert_eq!(receive_these::<1>(own, &mut room), Err(Errno::EMSGSIZE));
         drop(ours);
-        let end = receive_three(its.as_raw_fd(), &mut room);
+        let end = receive_these::<3>(its.as_raw_fd(), &mut room);
         assert_eq!(end, Err(Errno::EPROTO));
     }
 

@@ -8,10 +8,10 @@ use crate::launch::image::{Descriptors, Image, Particulars, Standing};
 use crate::launch::init::Init;
 use crate::launch::namespaces;
 use crate::launch::order::Order;
+use crate::policy;
 use crate::step::Step;
 use crate::sys::{Errno, fd, process, socket};
 use crate::wire::{Frame, Used};
-use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 /// Those that were started and not yet waited for.
@@ -123,10 +123,6 @@ fn start(
     let ruleset = perhaps(&order.ruleset)?;
     let cpu_stat = perhaps(&order.cpu_stat)?;
     let memory_current = perhaps(&order.memory_current)?;
-    let ((inner_uid, inner_gid), (uid, gid)) = (recipe.ids, held.ids);
-    let map = |inside: u32, outside: u32| {
-        CString::new(format!("{inside} {outside} 1\n")).expect("digits hold no NUL")
-    };
     let image = Image::prepare(
         recipe,
         &held.provisions,
@@ -145,18 +141,17 @@ fn start(
             keep: order.inside.clone(),
             roots: order.roots.clone(),
             terminal: None,
-            standing: Some(Standing {
-                proc,
-                maps: [map(inner_uid, uid), map(inner_gid, gid)],
-            }),
+            standing: Some(Standing { proc }),
+            outside: held.ids,
             clocks: order.clocks,
         },
     );
-    let mut flags = namespaces(recipe.network, order.cpu_stat.is_some());
+    let mut flags = namespaces(order.cpu_stat.is_some());
     let mut network = None;
-    if recipe.network == crate::policy::Network::None {
-        flags &= !libc::CLONE_NEWNET;
-        network = Some(networks.enter()?);
+    match recipe.network {
+        policy::Network::None => network = Some(networks.enter()?),
+        policy::Network::Loopback => flags |= libc::CLONE_NEWNET,
+        policy::Network::Host => {}
     }
     let born = clone::launcher(&image, flags, order.group.as_ref().map(AsFd::as_fd))?;
     let init = born.keep().ok_or(Errno::ESRCH)?;

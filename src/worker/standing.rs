@@ -9,7 +9,6 @@ use crate::launch::image::{Clocks, Descriptors, Image, Particulars};
 use crate::step::Step;
 use crate::sys::{Errno, fd, process, socket};
 use crate::wire::{FRAME_BYTES, Frame, MESSAGE_ROOM};
-use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Builds the root of the recipe, and makes it the worker's own.
@@ -39,13 +38,13 @@ pub(super) fn enter(held: &mut Held) -> Result<(), String> {
             roots: Vec::new(),
             terminal: None,
             standing: None,
+            outside: held.ids,
             clocks: Clocks::now(),
         },
     );
     let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID;
     let builder = clone::builder(&image, flags).map_err(|errno| say("make a process", errno))?;
     drop((its_status, its_control));
-    map(builder.pid(), held).map_err(|errno| say("map its ids", errno))?;
     socket::send(control.as_raw_fd(), &Frame::Go.encode())
         .map_err(|errno| say("speak to it", errno))?;
     confirmed(&status)?;
@@ -57,18 +56,6 @@ pub(super) fn enter(held: &mut Held) -> Result<(), String> {
     fd::change_directory(c"/").map_err(|errno| say("enter the root", errno))?;
     held.recipe.ids = inside;
     Ok(())
-}
-
-/// Its own ids, and none else.
-fn map(pid: libc::pid_t, held: &Held) -> Result<(), Errno> {
-    let (uid, gid) = held.ids;
-    let write = |name: &str, text: String| {
-        let path = CString::new(format!("{pid}/{name}")).map_err(|_| Errno::EINVAL)?;
-        fd::write_in_proc(held.proc.as_raw_fd(), &path, text.as_bytes())
-    };
-    write("setgroups", String::from("deny"))?;
-    write("gid_map", format!("{gid} {gid} 1\n"))?;
-    write("uid_map", format!("{uid} {uid} 1\n"))
 }
 
 /// Waits for the one message that says that the root stands.
