@@ -14,6 +14,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What is copied in before the program starts.
 #[derive(Debug)]
@@ -93,13 +94,18 @@ impl Command {
 
 impl Wanted {
     /// The plan with these copies.
-    pub(crate) fn planned(&self, plan: Plan) -> Result<Plan, Refusal> {
+    pub(crate) fn planned(&self, plan: Arc<Plan>) -> Result<Arc<Plan>, Refusal> {
+        if self.ins.is_empty() && self.outs.is_empty() && plan.copies.places.is_empty() {
+            return Ok(plan);
+        }
         let ins = self.ins.iter().map(|(at, ..)| (Direction::In, at.clone()));
         let outs = self
             .outs
             .iter()
             .map(|(at, ..)| (Direction::Out, at.clone()));
+        let plan = Arc::unwrap_or_clone(plan);
         plan.with_copies(ins.chain(outs), self.total_bytes)
+            .map(Arc::new)
     }
 
     /// Files that only root may open, opened while this is root; the position is that of

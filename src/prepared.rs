@@ -81,7 +81,7 @@ pub(crate) struct Cache {
 pub(crate) struct Made {
     host: Host,
     invocation: Invocation,
-    plan: Plan,
+    plan: Arc<Plan>,
 }
 
 impl Cache {
@@ -101,14 +101,14 @@ impl Cache {
     }
 
     /// The plan of one run.
-    pub(crate) fn plan(&self, invocation: &Invocation) -> Result<Plan, Error> {
+    pub(crate) fn plan(&self, invocation: &Invocation) -> Result<Arc<Plan>, Error> {
         let made = self.current()?;
         if let Some(plan) = made.plan_of(invocation) {
             return Ok(plan);
         }
         // A terminal, say: another plan, on the same machine.
         let policy = self.sandbox.policy();
-        Ok(Plan::resolve(policy, &made.host, invocation)?)
+        Ok(Plan::resolve(policy, &made.host, invocation)?.into())
     }
 
     /// What was made, or what is made now because it would come out differently.
@@ -138,7 +138,7 @@ impl Made {
         Ok(Made {
             host,
             invocation: invocation.clone(),
-            plan,
+            plan: Arc::new(plan),
         })
     }
 
@@ -148,13 +148,18 @@ impl Made {
 
     /// The plan with other arguments and descriptors, which nothing else depends on; `None`
     /// where more is asked otherwise.
-    pub(crate) fn plan_of(&self, invocation: &Invocation) -> Option<Plan> {
+    pub(crate) fn plan_of(&self, invocation: &Invocation) -> Option<Arc<Plan>> {
         let own = &self.invocation;
         let same = (&invocation.program, invocation.tty) == (&own.program, own.tty);
         same.then(|| {
-            let mut plan = self.plan.clone();
-            plan.program.args.clone_from(&invocation.args);
-            plan.descriptors.clone_from(&invocation.descriptors);
+            let mut plan = Arc::clone(&self.plan);
+            if (&plan.program.args, &plan.descriptors)
+                != (&invocation.args, &invocation.descriptors)
+            {
+                let plan = Arc::make_mut(&mut plan);
+                plan.program.args.clone_from(&invocation.args);
+                plan.descriptors.clone_from(&invocation.descriptors);
+            }
             plan
         })
     }

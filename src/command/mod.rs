@@ -207,11 +207,15 @@ impl Command {
 
     /// What would be done, without doing it.
     pub fn plan(&self) -> Result<Plan, Error> {
+        self.resolved().map(Arc::unwrap_or_clone)
+    }
+
+    fn resolved(&self) -> Result<Arc<Plan>, Error> {
         let plan = match &self.prepared {
             Some(prepared) => prepared.plan(&self.invocation)?,
             None => {
                 let host = self.sandbox.probe(&self.invocation.program);
-                Plan::resolve(&self.sandbox.policy, &host, &self.invocation)?
+                Plan::resolve(&self.sandbox.policy, &host, &self.invocation)?.into()
             }
         };
         self.check_streams(&plan)?;
@@ -219,7 +223,7 @@ impl Command {
     }
 
     /// The plan, and who launches it where that is a worker.
-    fn planned(&self) -> Result<(Plan, Option<Taken>), Error> {
+    fn planned(&self) -> Result<(Arc<Plan>, Option<Taken>), Error> {
         let hired = match &self.workers {
             Some(workers) => workers.take()?,
             None => None,
@@ -230,7 +234,7 @@ impl Command {
             self.check_streams(&plan)?;
             return Ok((self.wanted.planned(plan)?, Some(taken)));
         }
-        Ok((self.plan()?, None))
+        Ok((self.resolved()?, None))
     }
 
     /// Starts the program, every layer of the policy in force. On an error it was

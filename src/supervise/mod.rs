@@ -37,6 +37,7 @@ use relay::Relay;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 use terminal::Terminal;
 
@@ -49,7 +50,7 @@ pub struct Child {
     /// The program's standard error, when it was asked to be piped.
     pub stderr: Option<File>,
     launched: Launched,
-    plan: Plan,
+    plan: Arc<Plan>,
     inputs: BTreeMap<RawFd, OwnedFd>,
     outputs: BTreeMap<RawFd, OwnedFd>,
     relay: Relay,
@@ -115,7 +116,7 @@ pub struct Captured {
 impl Child {
     pub(crate) fn new(
         mut launched: Launched,
-        plan: Plan,
+        plan: Arc<Plan>,
         mut ends: Ends,
         departures: Vec<Departure>,
     ) -> Result<Child, Error> {
