@@ -207,23 +207,29 @@ impl Command {
 
     /// What would be done, without doing it.
     pub fn plan(&self) -> Result<Plan, Error> {
-        self.resolved().map(Arc::unwrap_or_clone)
+        self.resolved()
+            .map(|found| Arc::unwrap_or_clone(found.plan))
     }
 
-    fn resolved(&self) -> Result<Arc<Plan>, Error> {
-        let plan = match &self.prepared {
-            Some(prepared) => prepared.plan(&self.invocation)?,
+    fn resolved(&self) -> Result<Planned, Error> {
+        let (plan, host) = match &self.prepared {
+            Some(prepared) => (prepared.plan(&self.invocation)?, None),
             None => {
                 let host = self.sandbox.probe(&self.invocation.program);
-                Plan::resolve(&self.sandbox.policy, &host, &self.invocation)?.into()
+                let plan = Plan::resolve(&self.sandbox.policy, &host, &self.invocation)?;
+                (plan.into(), Some(host))
             }
         };
         self.check_streams(&plan)?;
-        Ok(self.wanted.planned(plan)?)
+        Ok(Planned {
+            plan: self.wanted.planned(plan)?,
+            host,
+            worker: None,
+        })
     }
 
-    /// The plan, and who launches it where that is a worker.
-    fn planned(&self) -> Result<(Arc<Plan>, Option<Taken>), Error> {
+    /// The plan, of a worker's where one launches it.
+    fn planned(&self) -> Result<Planned, Error> {
         let hired = match &self.workers {
             Some(workers) => workers.take()?,
             None => None,
@@ -232,9 +238,13 @@ impl Command {
             && let Some(plan) = taken.made.plan_of(&self.invocation)
         {
             self.check_streams(&plan)?;
-            return Ok((self.wanted.planned(plan)?, Some(taken)));
+            return Ok(Planned {
+                plan: self.wanted.planned(plan)?,
+                host: None,
+                worker: Some(taken),
+            });
         }
-        Ok((self.resolved()?, None))
+        self.resolved()
     }
 
     /// Starts the program, every layer of the policy in force. On an error it was
@@ -243,7 +253,11 @@ impl Command {
     /// Makes no change to the calling process: no signal handler, no child that
     /// `wait(-1)` could see, no descriptor that survives an exec.
     pub fn spawn(&mut self) -> Result<Child, Error> {
-        let (plan, taken) = self.planned()?;
+        let Planned {
+            plan,
+            host,
+            worker: taken,
+        } = self.planned()?;
         let copies = self.wanted.opened(&plan)?;
         let departures = self.wanted.departures()?;
         let opened = self.open(&plan)?;
@@ -276,12 +290,22 @@ impl Command {
         if self.noise {
             child.measure_noise();
         }
-        // While this one runs.
+        // From here on the program runs, and waits for none of this.
+        drop(host);
         if let Some(Taken { made, worker }) = taken {
             worker.stand_by(made.plan(), self.sandbox.home());
         }
         Ok(child)
     }
+}
+
+/// What one run is to be.
+struct Planned {
+    plan: Arc<Plan>,
+    /// What it was made from, where nobody had made one.
+    host: Option<Host>,
+    /// Who launches it, where that is a worker.
+    worker: Option<Taken>,
 }
 
 /// What groups made there are good for.
