@@ -7,11 +7,12 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::sync::Mutex;
 
-const HALF: &[&str] = &["--wall-time", "500ms"];
+/// So long that a start, even on a machine that has no time for it, is less than a tenth.
+const LONG: &[&str] = &["--wall-time", "2s"];
 
 pub fn cases() -> Vec<Case> {
     vec![
-        ours("sleeps", |_| sleep(60_000), IDLE).with(HALF),
+        ours("sleeps", |_| sleep(60_000), IDLE).with(LONG),
         ours(
             "sleeps less than it may, exits with 0",
             |_| sleep(100),
@@ -27,7 +28,7 @@ pub fn cases() -> Vec<Case> {
             },
             IDLE,
         )
-        .with(HALF),
+        .with(LONG),
         ours(
             "waits for a lock that it holds",
             |_| {
@@ -37,7 +38,7 @@ pub fn cases() -> Vec<Case> {
             },
             IDLE,
         )
-        .with(HALF),
+        .with(LONG),
         ours(
             "fills a pipe that nobody reads",
             |_| {
@@ -47,8 +48,8 @@ pub fn cases() -> Vec<Case> {
             },
             IDLE,
         )
-        .with(HALF),
-        ours("stops itself", |_| raise(libc::SIGSTOP), IDLE).with(HALF),
+        .with(LONG),
+        ours("stops itself", |_| raise(libc::SIGSTOP), IDLE).with(LONG),
         ours(
             "stops its group",
             |_| {
@@ -59,7 +60,7 @@ pub fn cases() -> Vec<Case> {
             },
             IDLE,
         )
-        .with(HALF),
+        .with(LONG),
         ours(
             "waits for a child that sleeps",
             |_| {
@@ -68,7 +69,7 @@ pub fn cases() -> Vec<Case> {
             },
             IDLE,
         )
-        .with(HALF),
+        .with(LONG),
         ours(
             "waits for a thread that sleeps",
             |_| {
@@ -77,7 +78,7 @@ pub fn cases() -> Vec<Case> {
             },
             IDLE,
         )
-        .with(HALF),
+        .with(LONG),
         ours(
             "ignores every signal and sleeps",
             |_| {
@@ -88,7 +89,7 @@ pub fn cases() -> Vec<Case> {
             },
             IDLE,
         )
-        .with(HALF),
+        .with(LONG),
         ours(
             "sleeps in a session of its own",
             |_| {
@@ -101,7 +102,7 @@ pub fn cases() -> Vec<Case> {
             },
             IDLE,
         )
-        .with(HALF),
+        .with(LONG),
         ours(
             "wakes up all the time",
             |_| loop {
@@ -109,7 +110,7 @@ pub fn cases() -> Vec<Case> {
             },
             WALL,
         )
-        .with(HALF),
+        .with(LONG),
         ours("is busy, with processor time to spare", |_| burn(), WALL).with(&[
             "--wall-time",
             "500ms",
