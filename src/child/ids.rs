@@ -5,6 +5,7 @@ use super::stage::{Cloned, Mapped, Stage};
 use crate::launch::image::Image;
 use crate::step::Step;
 use crate::sys::{Errno, fd, process};
+use std::os::fd::RawFd;
 
 /// The item of a map that cannot be written: `setgroups`, `gid_map`, `uid_map`.
 pub(crate) const ITEM_MAPS: usize = 10;
@@ -14,7 +15,12 @@ pub(super) fn enter(stage: Stage<Cloned>, image: &Image<'_>) -> Result<Stage<Map
     if image.standing.is_none() {
         super::wait_for_go(image).map_err(Failure::at(Step::Ids, 0))?;
     }
-    write_maps(image)?;
+    // The host's, once for all; where the root stands already it is not to be seen from here.
+    let proc = match &image.standing {
+        None => fd::procfs().map_err(Failure::at(Step::Ids, ITEM_MAPS))?,
+        Some(standing) => standing.proc,
+    };
+    write_maps(image, proc)?;
     let (uid, gid) = image.ids;
     process::set_ids(uid, gid).map_err(Failure::at(Step::Ids, 1))?;
     // Changing ids made the process undumpable, and its files in /proc root's.
@@ -44,32 +50,23 @@ pub(super) fn enter(stage: Stage<Cloned>, image: &Image<'_>) -> Result<Stage<Map
     // A time namespace: its offsets can be written only before the first process
     // enters, and only while the host's /proc is still visible.
     process::unshare(libc::CLONE_NEWTIME).map_err(Failure::at(Step::Ids, 3))?;
-    write_offsets(image)?;
+    write_offsets(image, proc)?;
     // Entered at once: a process may share memory only within one time namespace,
     // and the program's process shares pid 1's until exec.
-    let namespace = match &image.standing {
-        None => fd::open_read(c"/proc/self/ns/time_for_children"),
-        Some(standing) => fd::open_read_in(standing.proc, c"self/ns/time_for_children"),
-    };
-    let namespace = namespace.map_err(Failure::at(Step::Ids, 6))?;
+    let namespace =
+        fd::open_read_in(proc, c"self/ns/time_for_children").map_err(Failure::at(Step::Ids, 6))?;
     let entered = process::enter_namespace(namespace, libc::CLONE_NEWTIME);
     fd::close(namespace);
     entered.map_err(Failure::at(Step::Ids, 7))?;
-    if let Some(standing) = &image.standing {
-        fd::close(standing.proc);
-    }
+    fd::close(proc);
     Ok(stage.next())
 }
 
 /// A process may map the one id that it has itself (user_namespaces(7)).
-fn write_maps(image: &Image<'_>) -> Result<(), Failure> {
+fn write_maps(image: &Image<'_>, proc: RawFd) -> Result<(), Failure> {
     // A copy of what changed its ids or its user namespace is not dumpable, and its files in
     // /proc are root's.
     process::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0).map_err(Failure::at(Step::Ids, 2))?;
-    let proc = match &image.standing {
-        None => fd::procfs().map_err(Failure::at(Step::Ids, ITEM_MAPS))?,
-        Some(standing) => standing.proc,
-    };
     let [uids, gids] = &image.maps;
     // In this order: no gid can be mapped before setgroups(2) is denied.
     let files = [
@@ -81,17 +78,11 @@ fn write_maps(image: &Image<'_>) -> Result<(), Failure> {
         fd::write_in_proc(proc, file, text.to_bytes())
             .map_err(Failure::at(Step::Ids, ITEM_MAPS + position))?;
     }
-    if image.standing.is_none() {
-        fd::close(proc);
-    }
     Ok(())
 }
 
-fn write_offsets(image: &Image<'_>) -> Result<(), Failure> {
-    let offsets = match &image.standing {
-        None => fd::open_proc(c"self/timens_offsets"),
-        Some(standing) => fd::open_in_proc(standing.proc, c"self/timens_offsets"),
-    };
+fn write_offsets(image: &Image<'_>, proc: RawFd) -> Result<(), Failure> {
+    let offsets = fd::open_in_proc(proc, c"self/timens_offsets");
     let offsets = offsets.map_err(Failure::at(Step::Ids, 4))?;
     let written = fd::write_all(offsets, image.time_offsets.to_bytes());
     fd::close(offsets);
