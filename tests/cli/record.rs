@@ -29,7 +29,7 @@ fn the_record_has_facts_layers_and_a_verdict() {
     assert_eq!(record["exit"]["signal"], Value::Null);
     assert_eq!(record["killed_by"], Value::Null);
     assert_eq!(record["verdict"], "exit");
-    assert_eq!(record["weakened"], serde_json::json!([]));
+    assert!(support::given_up(&record).is_empty(), "{record}");
     for number in [
         "cpu_ns",
         "user_ns",

@@ -198,6 +198,14 @@ pub fn complaint(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("messages are UTF-8")
 }
 
+/// What a record says was given up, but for what `strict` accepts of its own accord: a
+/// processor that gives no control over speculation. Whether it does is the machine's to say.
+pub fn given_up(record: &serde_json::Value) -> Vec<&serde_json::Value> {
+    let all = record["weakened"].as_array().unwrap();
+    let asked = |one: &&serde_json::Value| one["token"] != "no-speculation-control";
+    all.iter().filter(asked).collect()
+}
+
 /// A directory of the ordinary user, removed when dropped.
 pub struct Scratch(PathBuf);
 
