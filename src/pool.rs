@@ -61,8 +61,8 @@ impl Pool {
     /// version, or the path of a program that calls [`Pool::serve`].
     ///
     /// # Errors
-    /// A worker cannot be started, or the sandbox cannot be kept ready: started by root, with
-    /// a terminal, or with a tree of the host's below a directory that each run has anew.
+    /// A worker cannot be started, or the sandbox cannot be kept ready: started by root, or with
+    /// a terminal.
     pub fn new(
         prepared: &Prepared,
         helper: impl AsRef<Path>,

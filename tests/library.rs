@@ -8,6 +8,8 @@ mod support;
 
 #[path = "library/caller.rs"]
 mod caller;
+#[path = "library/helper.rs"]
+mod helper;
 #[path = "library/manners.rs"]
 mod manners;
 #[path = "library/pair.rs"]
@@ -22,8 +24,9 @@ mod streams;
 mod threads;
 
 use sandbox::policy::{Context, Policy};
-use sandbox::{Command, Sandbox};
+use sandbox::{Command, Pool, Sandbox};
 use std::ffi::OsStr;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -86,4 +89,27 @@ fn shell(script: &str) -> Command {
     let mut command = strict(|_| {}).command("/bin/sh");
     command.arg("-c").arg(script);
     command
+}
+
+/// Workers of this process.
+fn workers() -> Vec<u32> {
+    let mut found = children_of(std::process::id());
+    found.retain(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0)
+            .any(|word| word == Pool::WORKER.as_bytes())
+    });
+    found
+}
+
+fn children_of(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
+        let text = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        found.extend(
+            text.split_whitespace()
+                .map(|pid| pid.parse::<u32>().unwrap()),
+        );
+    }
+    found
 }

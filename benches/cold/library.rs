@@ -1,5 +1,5 @@
 //! A launch by the library from a caller that has much memory, or little, with a pool's
-//! worker or without: the caller is a process of its own, a copy of this program, that does
+//! worker, a helper or without: the caller is a process of its own, a copy of this program, that does
 //! a run when it is told to.
 //!
 //! Its figures are of `command().spawn()` to the end of `wait()`: no program but the run's is
@@ -21,13 +21,29 @@ pub const WORD: &str = "--caller";
 pub const BIG: usize = 512;
 
 /// Who launches for a caller.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum By {
     /// Itself.
     Caller,
-    /// A worker, which is this program too.
+    /// A pool's worker, which is this program too.
     Worker,
+    /// A helper for each run, which is this program too.
+    Helper,
 }
+
+impl By {
+    /// As the caller is told.
+    fn word(self) -> &'static str {
+        match self {
+            By::Caller => "itself",
+            By::Worker => "worker",
+            By::Helper => "helper",
+        }
+    }
+}
+
+/// This program, which is a worker when its first word says so.
+const HELPER: &str = "/proc/self/exe";
 
 /// The other end: a caller and the pipes to it.
 pub struct Caller {
@@ -39,9 +55,8 @@ pub struct Caller {
 impl Caller {
     /// One with so many MiB resident, beside its own.
     pub fn start(own: &Path, program: &Path, mib: usize, by: By) -> Result<Caller, Box<dyn Error>> {
-        let by = if by == By::Worker { Pool::WORKER } else { "" };
         let mut process = Command::new(own)
-            .args([WORD, &mib.to_string(), by])
+            .args([WORD, &mib.to_string(), by.word()])
             .arg(program)
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
@@ -82,13 +97,13 @@ pub fn serve(words: &[String]) -> Result<(), Box<dyn Error>> {
     let memory = resident(mib.parse()?)?;
     let context = Context::current();
     let policy = Policy::load(OsStr::new("strict"), &context)?;
-    let prepared = Sandbox::new(policy)?.command(program).prepare()?;
-    let pool = match by == Pool::WORKER {
-        true => Some(Pool::new(
-            &prepared,
-            "/proc/self/exe",
-            NonZero::<usize>::MIN,
-        )?),
+    let mut sandbox = Sandbox::new(policy)?;
+    if by == By::Helper.word() {
+        sandbox = sandbox.helper(HELPER);
+    }
+    let prepared = sandbox.command(program).prepare()?;
+    let pool = match by == By::Worker.word() {
+        true => Some(Pool::new(&prepared, HELPER, NonZero::<usize>::MIN)?),
         false => None,
     };
     let (mut told, mut answers) = (std::io::stdin().lock(), std::io::stdout().lock());

@@ -65,7 +65,7 @@ pub fn svg(figures: &[Figures], about: &str) -> String {
 
 fn bar(svg: &mut String, axis: &Axis, row: &Figures, top: f64) {
     let class = match row.name.split([',', ' ']).next() {
-        Some("sandbox" | "library" | "pool") => "o",
+        Some("sandbox" | "library" | "helper" | "pool") => "o",
         Some("floor" | "no") => "f",
         _ => "p",
     };

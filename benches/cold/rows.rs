@@ -102,12 +102,13 @@ pub fn all(place: &Place, words: Words) -> Result<Vec<Row>, Box<dyn Error>> {
 }
 
 /// The library's rows: runs of `program` by a caller that is small, and by one that is not,
-/// and the same by workers of theirs.
+/// the latter with a helper, and the same by workers of theirs.
 pub fn library(rows: &mut Vec<Row>, place: &Place) -> Result<(), Box<dyn Error>> {
     let own = place.program("cold").ok_or("this program is not there")?;
     for (name, mib, by) in [
         ("library, small caller", 0, By::Caller),
         ("library, 512 MiB caller", library::BIG, By::Caller),
+        ("helper, 512 MiB caller", library::BIG, By::Helper),
         ("pool, small caller", 0, By::Worker),
         ("pool, 512 MiB caller", library::BIG, By::Worker),
     ] {

@@ -11,17 +11,18 @@ use crate::Error;
 use crate::cgroup::{Controllers, Home};
 use crate::copies::Wanted;
 use crate::host::{self, Host};
-use crate::launch::warm::{self, Unlaunched};
+use crate::launch::warm::{self, Unlaunched, Worker};
 use crate::launch::{self, Request};
 use crate::plan::{Invocation, Plan, Refusal};
 use crate::policy::Policy;
-use crate::pool::{Pool, Taken, Workers};
-use crate::prepared::{Cache, Prepared};
+use crate::pool::{Pool, Workers};
+use crate::prepared::{Cache, Made, Prepared};
 use crate::supervise::{Child, FRONT_END};
 use crate::sys::tty;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
 use std::sync::Arc;
 use stdio::Passed;
 
@@ -30,6 +31,7 @@ use stdio::Passed;
 pub struct Sandbox {
     policy: Arc<Policy>,
     home: Option<Arc<Home>>,
+    helper: Option<Arc<Path>>,
 }
 
 impl Sandbox {
@@ -39,6 +41,7 @@ impl Sandbox {
         Ok(Sandbox {
             policy: Arc::new(policy),
             home: None,
+            helper: None,
         })
     }
 
@@ -48,6 +51,21 @@ impl Sandbox {
     /// speed, which are then refused. Several may share one.
     pub fn cgroups(mut self, home: impl Into<Arc<Home>>) -> Sandbox {
         self.home = Some(home.into());
+        self
+    }
+
+    /// Launches from a process that holds much memory cost what they cost a small one: each is
+    /// made by a process of its own, which is small and ends with the run. Without it the new
+    /// process is a copy of the calling one, page table by page table, as with any `fork`: some
+    /// ten milliseconds for a quarter of a gigabyte. From a small caller a helper costs
+    /// about as much as the launch.
+    ///
+    /// `helper` is the `sandbox` binary of this version, or the path of a program that calls
+    /// [`Pool::serve`]. While a run goes on it is a child of the calling process, whose end is a
+    /// SIGCHLD and which `wait(-1)` would see. A run with a terminal, and one started by root,
+    /// are launched without it. What a [`Pool`]'s worker launches needs none.
+    pub fn helper(mut self, helper: impl AsRef<Path>) -> Sandbox {
+        self.helper = Some(helper.as_ref().into());
         self
     }
 
@@ -225,10 +243,11 @@ impl Command {
             plan: self.wanted.planned(plan)?,
             host,
             worker: None,
+            pool_of: None,
         })
     }
 
-    /// The plan, of a worker's where one launches it.
+    /// The plan, of a pool's where one of its workers launches it.
     fn planned(&self) -> Result<Planned, Error> {
         let hired = match &self.workers {
             Some(workers) => workers.take()?,
@@ -241,22 +260,28 @@ impl Command {
             return Ok(Planned {
                 plan: self.wanted.planned(plan)?,
                 host: None,
-                worker: Some(taken),
+                worker: Some(taken.worker),
+                pool_of: Some(taken.made),
             });
         }
-        self.resolved()
+        let mut planned = self.resolved()?;
+        if let Some(helper) = &self.sandbox.helper {
+            planned.worker = Worker::for_one_run(helper, &planned.plan)?;
+        }
+        Ok(planned)
     }
 
     /// Starts the program, every layer of the policy in force. On an error it was
     /// not executed and nothing is left behind.
     ///
     /// Makes no change to the calling process: no signal handler, no child that
-    /// `wait(-1)` could see, no descriptor that survives an exec.
+    /// `wait(-1)` could see (but for a [`Sandbox::helper`]), no descriptor that survives an exec.
     pub fn spawn(&mut self) -> Result<Child, Error> {
         let Planned {
             plan,
             host,
-            worker: taken,
+            worker,
+            pool_of,
         } = self.planned()?;
         let copies = self.wanted.opened(&plan)?;
         let departures = self.wanted.departures()?;
@@ -275,9 +300,7 @@ impl Command {
             arrivals: &self.wanted.arrivals(&copies),
             hold: self.hold_signals.then_some(FRONT_END),
         };
-        let by_worker = taken
-            .as_ref()
-            .map(|taken| warm::launch(&request, &taken.worker));
+        let by_worker = worker.as_ref().map(|worker| warm::launch(&request, worker));
         let launched = match by_worker {
             Some(Ok(launched)) => launched,
             Some(Err(Unlaunched::Refused(refusal))) => return Err(refusal.into()),
@@ -292,7 +315,7 @@ impl Command {
         }
         // From here on the program runs, and waits for none of this.
         drop(host);
-        if let Some(Taken { made, worker }) = taken {
+        if let (Some(made), Some(worker)) = (pool_of, worker) {
             worker.stand_by(made.plan(), self.sandbox.home());
         }
         Ok(child)
@@ -305,7 +328,9 @@ struct Planned {
     /// What it was made from, where nobody had made one.
     host: Option<Host>,
     /// Who launches it, where that is a worker.
-    worker: Option<Taken>,
+    worker: Option<Arc<Worker>>,
+    /// What that worker launches also after this run.
+    pool_of: Option<Arc<Made>>,
 }
 
 /// What groups made there are good for.

@@ -9,6 +9,7 @@ use super::group::Group;
 use super::image::Clocks;
 use super::init::Init;
 use super::order::{self, MOST_BYTES, Order};
+use super::progress;
 use super::recipe::{self, Recipe};
 use super::{
     Birth, Launched, Request, accompany, allow_held, clone, go_for_good, kept, leave_to_child,
@@ -56,6 +57,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// Starts one for a single run of the plan, and for no other; `None` where only the process
+    /// that waits for the run can launch it.
+    pub(crate) fn for_one_run(helper: &Path, plan: &Plan) -> Result<Option<Arc<Worker>>, Refusal> {
+        match obstacle(plan) {
+            Some(_) => Ok(None),
+            None => Worker::start(helper, plan).map(|worker| Some(Arc::new(worker))),
+        }
+    }
+
     /// Starts one for the plan: `helper` is the `sandbox` binary, or one that calls
     /// [`crate::Pool::serve`] when [`WORD`] is its first argument.
     pub(crate) fn start(helper: &Path, plan: &Plan) -> Result<Worker, Refusal> {
@@ -80,8 +90,9 @@ impl Worker {
             .spawn()
             .map_err(|error| {
                 let (name, errno) = (crate::escape::tick(helper), error);
-                Refusal::new(format!("cannot execute {name}: {errno}"))
-                    .hint("a pool needs the `sandbox` binary for its workers")
+                Refusal::new(format!("cannot execute {name}: {errno}")).hint(
+                    "its workers are the `sandbox` binary, or a program that calls `Pool::serve`",
+                )
             })?;
         let worker = Worker {
             socket: Some(socket),
@@ -93,10 +104,7 @@ impl Worker {
         let answer = worker.ask(VERSION.as_bytes(), &fds);
         match answer.unwrap_or_default() {
             Some(answer) if answer == READY => Ok(worker),
-            Some(why) => Err(Refusal::new(format!(
-                "a worker cannot prepare the sandbox: {}",
-                crate::escape::plain(&*String::from_utf8_lossy(&why))
-            ))),
+            Some(why) => Err(unprepared(&why, plan)),
             None => Err(
                 Refusal::new("a worker ended before it was ready").hint(format!(
                     "is {} the `sandbox` binary of this version?",
@@ -151,6 +159,18 @@ impl Drop for Worker {
         *self.standing_by() = None;
         let _ = self.process.wait();
     }
+}
+
+/// The worker's own reason why it is not ready: a frame of who built the root, or a sentence.
+fn unprepared(why: &[u8], plan: &Plan) -> Refusal {
+    let failed = Frame::decode(why).and_then(|frame| progress::failure(frame, plan));
+    failed.unwrap_or_else(|| {
+        let why = String::from_utf8_lossy(why);
+        Refusal::new(format!(
+            "a worker cannot prepare the sandbox: {}",
+            crate::escape::plain(&*why)
+        ))
+    })
 }
 
 /// Why no worker can be had for a plan, if none can.

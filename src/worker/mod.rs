@@ -14,6 +14,7 @@ use crate::launch::order::MOST_BYTES;
 use crate::launch::recipe::Recipe;
 use crate::launch::warm::{READY, VERSION};
 use crate::sys::{Errno, fd, process, socket};
+use crate::wire::Frame;
 use networks::Networks;
 use runs::Runs;
 use std::fs::File;
@@ -32,6 +33,30 @@ struct Held {
     ids: (u32, u32),
 }
 
+/// Why a worker cannot serve.
+enum Why {
+    /// In words.
+    Said(String),
+    /// The root was not built: the frame that says at which step.
+    Failed(Frame),
+}
+
+impl Why {
+    /// As it is told to who started the worker, and knows the plan.
+    fn told(&self) -> Vec<u8> {
+        match self {
+            Why::Said(text) => text.as_bytes().to_vec(),
+            Why::Failed(frame) => frame.encode().to_vec(),
+        }
+    }
+}
+
+impl From<String> for Why {
+    fn from(text: String) -> Why {
+        Why::Said(text)
+    }
+}
+
 /// The whole life of a worker; standard input is the socket that orders come from. The exit
 /// code is for nobody.
 pub(crate) fn serve() -> u8 {
@@ -41,11 +66,11 @@ pub(crate) fn serve() -> u8 {
         // What the caller ignores is not for the runs.
         .and_then(|_| process::default_signal_actions());
     let held = masked
-        .map_err(|errno| say("block signals", errno))
+        .map_err(|errno| say("block signals", errno).into())
         .and_then(|()| prepare(&orders));
-    let why = held.as_ref().err().map_or(READY, |why| why.as_bytes());
+    let why = held.as_ref().map_or_else(Why::told, |_| READY.to_vec());
     // One byte first: an empty answer is not the end.
-    let told = socket::send(orders.as_raw_fd(), &[b"\n", why].concat());
+    let told = socket::send(orders.as_raw_fd(), &[b"\n", &*why].concat());
     match (held, told) {
         (Ok(held), Ok(())) => u8::from(obey(&orders, &held).is_err()),
         _ => 1,
@@ -57,15 +82,15 @@ fn say(what: &str, errno: Errno) -> String {
 }
 
 /// Takes the first message, and sets up what it says.
-fn prepare(orders: &OwnedFd) -> Result<Held, String> {
+fn prepare(orders: &OwnedFd) -> Result<Held, Why> {
     let mut buffer = [0; 64];
     let received = socket::receive_with(orders, &mut buffer);
     let (bytes, fds) = received.map_err(|errno| say("receive the plan", errno))?;
     if buffer.get(..bytes) != Some(VERSION.as_bytes()) {
-        return Err(format!("it is of version {VERSION}, and the caller is not"));
+        return Err(format!("it is of version {VERSION}, and the caller is not").into());
     }
     let Ok([written, caller]) = <[OwnedFd; 2]>::try_from(fds) else {
-        return Err(String::from("the plan did not come"));
+        return Err(String::from("the plan did not come").into());
     };
     let mut text = Vec::new();
     let read = File::from(written).read_to_end(&mut text);

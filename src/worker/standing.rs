@@ -3,16 +3,16 @@
 //!
 //! After it the worker sees nothing of the host's files, and can open none.
 
-use super::{Held, say};
+use super::{Held, Why, say};
 use crate::launch::clone;
 use crate::launch::image::{Clocks, Descriptors, Image, Particulars};
 use crate::step::Step;
-use crate::sys::{Errno, fd, process, socket};
+use crate::sys::{fd, process, socket};
 use crate::wire::{FRAME_BYTES, Frame, MESSAGE_ROOM};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Builds the root of the recipe, and makes it the worker's own.
-pub(super) fn enter(held: &mut Held) -> Result<(), String> {
+pub(super) fn enter(held: &mut Held) -> Result<(), Why> {
     let pair = || socket::pair().map_err(|errno| say("make a socket", errno));
     let (status, its_status) = pair()?;
     let (control, its_control) = pair()?;
@@ -44,12 +44,16 @@ pub(super) fn enter(held: &mut Held) -> Result<(), String> {
     );
     let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID;
     let builder = clone::builder(&image, flags).map_err(|errno| say("make a process", errno))?;
-    drop((its_status, its_control));
+    // One that is still open would hide that the builder has ended.
+    for end in [its_status, its_control] {
+        fd::let_go(end).map_err(|errno| say("leave the sockets to it", errno))?;
+    }
     socket::send(control.as_raw_fd(), &Frame::Go.encode())
         .map_err(|errno| say("speak to it", errno))?;
     confirmed(&status)?;
     let both = libc::CLONE_NEWUSER | libc::CLONE_NEWNS;
-    let pidfd = builder.keep().ok_or("the process is gone")?;
+    let gone = || String::from("the process is gone");
+    let pidfd = builder.keep().ok_or_else(gone)?;
     process::enter_namespace(pidfd.pidfd().as_raw_fd(), both)
         .map_err(|errno| say("enter the root", errno))?;
     pidfd.end();
@@ -59,7 +63,7 @@ pub(super) fn enter(held: &mut Held) -> Result<(), String> {
 }
 
 /// Waits for the one message that says that the root stands.
-fn confirmed(status: &OwnedFd) -> Result<(), String> {
+fn confirmed(status: &OwnedFd) -> Result<(), Why> {
     let mut buffer = [0; MESSAGE_ROOM];
     let bytes = socket::receive(status.as_raw_fd(), &mut buffer, true)
         .map_err(|errno| say("hear of the root", errno))?;
@@ -74,10 +78,10 @@ fn confirmed(status: &OwnedFd) -> Result<(), String> {
                 step: Step::Root, ..
             }),
         ) => Ok(()),
-        (Some(Frame::Failed { step, item, errno }), _) => {
-            let (name, errno) = (step.name(), Errno::from_raw(errno));
-            Err(format!("step {name}, item {item}: {}", errno.desc()))
+        // The second, where one message says that all was well before.
+        (Some(failed @ Frame::Failed { .. }), _) | (_, Some(failed @ Frame::Failed { .. })) => {
+            Err(Why::Failed(failed))
         }
-        _ => Err(String::from("the root was not built")),
+        _ => Err(String::from("the root was not built").into()),
     }
 }

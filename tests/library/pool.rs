@@ -2,7 +2,7 @@
 //! machine changes. What holds inside is `tests/jail_warm.rs`.
 //! It must not time anything.
 
-use super::{alone, strict};
+use super::{alone, children_of, strict, workers};
 use crate::support::{self, Scratch};
 use sandbox::policy::{Access, Context};
 use sandbox::report::{Report, Verdict};
@@ -462,29 +462,6 @@ fn a_helper_that_is_no_worker_is_an_error() {
             assert!(error.contains(says), "{error}");
         }
     });
-}
-
-/// Workers of this process.
-fn workers() -> Vec<u32> {
-    let mut found = children_of(std::process::id());
-    found.retain(|pid| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0)
-            .any(|word| word == Pool::WORKER.as_bytes())
-    });
-    found
-}
-
-fn children_of(pid: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
-        let text = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        found.extend(
-            text.split_whitespace()
-                .map(|pid| pid.parse::<u32>().unwrap()),
-        );
-    }
-    found
 }
 
 fn kill(pid: u32) {
