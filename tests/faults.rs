@@ -34,6 +34,7 @@ use roles::Role;
 use run::{Outcome, run};
 use scenario::{
     ASLEEP, COPIES, HANGS, LARGE, OUTPUT, Place, ROOT, ROOT_COPIES, SIGNALS, SMALL, Scenario, WALL,
+    WARM,
 };
 use std::collections::BTreeMap;
 
@@ -75,6 +76,27 @@ fn in_front_of_a_large_run() {
 #[test]
 fn inside_a_large_run() {
     every_fault(&LARGE, INSIDE);
+}
+
+#[test]
+fn in_front_of_a_run_by_a_worker() {
+    every_fault(&WARM, OUTSIDE);
+}
+
+#[test]
+fn in_a_worker() {
+    every_fault(&WARM, &[Role::Worker, Role::Builder]);
+}
+
+#[test]
+fn inside_a_run_by_a_worker() {
+    every_fault(&WARM, INSIDE);
+}
+
+/// It is never given a program, and must not make a difference.
+#[test]
+fn in_a_run_that_nobody_wants() {
+    every_fault(&WARM, &[Role::Spare]);
 }
 
 #[test]
@@ -141,8 +163,15 @@ fn every_fault(scenario: &Scenario, roles: &[Role]) {
     }
     let place = Place::new();
     let before = place.listing();
-    let healthy = healthy(scenario, &place);
-    let calls = calls(scenario, &healthy, roles);
+    let mut all = vec![healthy(scenario, &place)];
+    let calls = calls(scenario, &all[0], roles);
+    if scenario.by_worker {
+        let without = Scenario {
+            by_worker: false,
+            ..*scenario
+        };
+        all.push(healthy(&without, &place));
+    }
     let mut ends: BTreeMap<End, u32> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (call, (first, last)) in &calls {
@@ -160,10 +189,12 @@ fn every_fault(scenario: &Scenario, roles: &[Role]) {
                         outcome = run(scenario, &place, Some(fault));
                     }
                 }
-                // The idler is killed as soon as its namespace is held: it may not
-                // get as far as its last calls.
-                let must = nth == *first && call.role != Role::Idler;
-                match judge(&outcome, &healthy, &fault) {
+                // The idler is killed as soon as its namespace is held, the builder as soon as
+                // the worker is in its root, and a run that nobody wants at the end: they
+                // may not get as far as their last calls.
+                let ends_early = matches!(call.role, Role::Idler | Role::Builder | Role::Spare);
+                let must = nth == *first && !ends_early;
+                match judge(&outcome, &all, &fault) {
                     Ok(End::Missed) if must => {
                         wrong.push(complaint(&fault, "it was never made", &outcome));
                     }
@@ -208,13 +239,16 @@ fn healthy(scenario: &Scenario, place: &Place) -> Outcome {
 fn calls(scenario: &Scenario, healthy: &Outcome, roles: &[Role]) -> BTreeMap<Call, (u32, u32)> {
     let mut counts: BTreeMap<Call, u32> = BTreeMap::new();
     let mut calls = BTreeMap::new();
+    // What comes before a worker another scenario has.
+    let mut begun = !scenario.by_worker;
     for (call, executed) in &healthy.seen.calls {
+        begun |= call.role == Role::Worker;
         if !roles.contains(&call.role) || NO_FAULT.contains(&call.number.into()) {
             continue;
         }
         let count = counts.entry(*call).or_default();
         *count += 1;
-        if *executed || !scenario.after_exec {
+        if begun && (*executed || !scenario.after_exec) {
             calls.entry(*call).or_insert((*count, *count)).1 = *count;
         }
     }

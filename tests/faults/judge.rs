@@ -54,8 +54,9 @@ const INTERRUPTED: [libc::c_long; 13] = [
     libc::SYS_fsmount,
 ];
 
-/// The end, or what is wrong with it.
-pub fn judge(outcome: &Outcome, healthy: &Outcome, fault: &Fault) -> Result<End, String> {
+/// The end, or what is wrong with it. What a worker did not launch the front end may have:
+/// there is more than one way to be healthy.
+pub fn judge(outcome: &Outcome, healthy: &[Outcome], fault: &Fault) -> Result<End, String> {
     if !outcome.seen.gone {
         return Err("it hung, or left a process".to_owned());
     }
@@ -71,15 +72,18 @@ pub fn judge(outcome: &Outcome, healthy: &Outcome, fault: &Fault) -> Result<End,
     }
 }
 
-fn end(outcome: &Outcome, healthy: &Outcome, fault: &Fault) -> Result<End, String> {
+fn end(outcome: &Outcome, healthy: &[Outcome], fault: &Fault) -> Result<End, String> {
     let record = record(outcome)?;
     let complete = record["complete"] == true;
-    if complete && facts(&record) == facts(&self::record(healthy)?) {
+    let of_healthy = healthy.iter().map(self::record);
+    let of_healthy = of_healthy.collect::<Result<Vec<_>, _>>()?;
+    let both = || healthy.iter().zip(&of_healthy);
+    if complete && let Some((healthy, its)) = both().find(|(_, its)| facts(&record) == facts(its)) {
         let same = outcome.code == healthy.code
             && outcome.stdout == healthy.stdout
             && outcome.stderr == healthy.stderr
             && outcome.marked == healthy.marked
-            && copies(&record) == copies(&self::record(healthy)?);
+            && copies(&record) == copies(its);
         if same {
             return Ok(End::Ran);
         }
@@ -90,18 +94,19 @@ fn end(outcome: &Outcome, healthy: &Outcome, fault: &Fault) -> Result<End, Strin
         return Err("the record is right, the rest is not".to_owned());
     }
     let executed = outcome.seen.made == Some(true);
-    let by_front = matches!(fault.call.role, Role::Front | Role::Thread);
-    // Where the front end's own call fails while the program is about to be executed,
-    // it may be before the front end kills it: with every layer, then.
-    if !(executed || by_front) && (outcome.marked || !outcome.stdout.is_empty()) {
+    let outside = matches!(fault.call.role, Role::Front | Role::Thread | Role::Worker);
+    // Where a call of the front end or a worker fails while the program is about to be
+    // executed, it may be before it is killed: with every layer, then.
+    if !(executed || outside) && (outcome.marked || !outcome.stdout.is_empty()) {
         return Err("not a healthy run, and executed".to_owned());
     }
-    if !healthy.stdout.starts_with(&outcome.stdout) {
+    if !both().any(|(healthy, _)| healthy.stdout.starts_with(&outcome.stdout)) {
         return Err("it printed what a healthy run does not".to_owned());
     }
     if complete {
         let internal = record["verdict"] == "internal" && outcome.code == 125;
-        return match internal && executed && layers(&record) == layers(&self::record(healthy)?) {
+        let whole = both().any(|(_, its)| layers(&record) == layers(its));
+        return match internal && executed && whole {
             true => Ok(End::Internal),
             false => Err("the record is wrong".to_owned()),
         };
@@ -181,11 +186,13 @@ fn copies(record: &Value) -> Value {
     files
 }
 
-/// The layers, without the host id, which is another one for every run by root.
+/// The layers, without the host id, which is another one for every run by root, and without
+/// whether the run was begun before it was wanted.
 fn layers(record: &Value) -> Value {
     let mut layers = record["layers"].clone();
     for layer in layers.as_array_mut().into_iter().flatten() {
         let detail = layer["detail"].as_str().unwrap_or_default();
+        let detail = detail.trim_end_matches("; stood by for its program");
         let words = detail.split(' ').map(|word| {
             let number = word.trim_end_matches([',', ';']).parse::<u32>();
             match number.is_ok_and(|number| number >= 2_000_000_000) {

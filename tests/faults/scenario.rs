@@ -13,6 +13,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// Started by root, as root.
     pub by_root: bool,
+    /// Launched by a worker, if one can be had.
+    pub by_worker: bool,
     pub options: &'static [&'static str],
     pub script: &'static str,
     /// What is done to the front end while the program runs.
@@ -53,6 +55,7 @@ echo "end"
 pub const SMALL: Scenario = Scenario {
     name: "small",
     by_root: false,
+    by_worker: false,
     options: &["--output", "1MiB", "--wall-time", "60s"],
     script: PROBE,
     act: |_, _| {},
@@ -80,6 +83,14 @@ pub const LARGE: Scenario = Scenario {
         "--read",
         "WORK/fixed",
     ],
+    ..SMALL
+};
+
+/// A worker stands, builds a root and begins two runs: the one that is wanted and one that
+/// nobody wants.
+pub const WARM: Scenario = Scenario {
+    name: "warm",
+    by_worker: true,
     ..SMALL
 };
 
@@ -279,6 +290,7 @@ impl Place {
             .chain(&["--cgroup", "none"])
             .map(|word| (*word).to_owned())
             .collect();
+        words.extend(scenario.by_worker.then(|| "--by-worker".to_owned()));
         let secret = self.scratch.join("secret").display().to_string();
         words.extend(["--env".to_owned(), format!("SECRET={secret}")]);
         words.extend(

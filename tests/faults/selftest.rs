@@ -5,7 +5,7 @@ use super::judge::{End, judge};
 use super::listener::{Call, Fault};
 use super::roles::Role;
 use super::run::{Outcome, run};
-use super::scenario::{Place, SMALL};
+use super::scenario::{Place, SMALL, WARM};
 
 /// A call of the set-up that must not fail.
 const FAULT: Fault = Fault {
@@ -53,6 +53,44 @@ fn a_healthy_run_shows_every_layer() {
 }
 
 #[test]
+fn a_worker_is_told_from_its_runs() {
+    let healthy = run(&WARM, &Place::new(), None);
+    let roles = [
+        Role::Front,
+        Role::Worker,
+        Role::Builder,
+        Role::Init,
+        Role::Payload,
+        Role::Spare,
+    ];
+    let of = |role| {
+        let calls = healthy.seen.calls.iter();
+        let numbers = calls.filter(move |(call, _)| call.role == role);
+        numbers
+            .map(|(call, _)| libc::c_long::from(call.number))
+            .collect::<Vec<_>>()
+    };
+    for role in roles {
+        assert!(!of(role).is_empty(), "{role:?}");
+    }
+    // What only one of them does.
+    for (number, role) in [
+        (libc::SYS_pivot_root, Role::Builder),
+        (libc::SYS_execve, Role::Payload),
+    ] {
+        for other in roles {
+            let does = of(other).contains(&number);
+            assert_eq!(does, other == role, "{number} {other:?}");
+        }
+    }
+    let made = of(Role::Worker)
+        .iter()
+        .filter(|number| **number == libc::SYS_clone3)
+        .count();
+    assert_eq!(made, 3, "a builder and two runs");
+}
+
+#[test]
 fn a_fault_is_made_where_it_is_aimed() {
     let place = Place::new();
     let healthy = run(&SMALL, &place, None);
@@ -62,7 +100,7 @@ fn a_fault_is_made_where_it_is_aimed() {
         outcome.stderr.lines().next(),
         Some("sandbox: cannot start a new session: Operation not permitted (step payload, item 2)")
     );
-    assert_eq!(judge(&outcome, &healthy, &FAULT), Ok(End::Refused));
+    assert_eq!(judge(&outcome, &[healthy], &FAULT), Ok(End::Refused));
 }
 
 /// A healthy run that had this fault, changed.
@@ -80,7 +118,7 @@ fn changed(healthy: &Outcome, change: impl FnOnce(&mut Outcome)) -> Result<End, 
         },
     };
     change(&mut outcome);
-    judge(&outcome, healthy, &FAULT)
+    judge(&outcome, std::slice::from_ref(healthy), &FAULT)
 }
 
 #[test]
