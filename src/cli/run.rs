@@ -93,7 +93,10 @@ fn launch(run: &args::Run, streams: &Streams) -> Result<Report, Failure> {
     command.hold_signals();
     let report = command.spawn()?.wait_forwarding_signals()?;
     // This process ends now. Giving back piece by piece what the kernel takes back as a
-    // whole would touch a dozen pages that were not written to since the clone.
-    std::mem::forget(command);
+    // whole would touch a dozen pages that were not written to since the clone. A worker
+    // is not given back by the kernel: its next run has a control group, which stays.
+    if pool.is_none() {
+        std::mem::forget(command);
+    }
     Ok(report)
 }

@@ -64,6 +64,14 @@ impl Sandbox {
     /// [`Pool::serve`]. While a run goes on it is a child of the calling process, whose end is a
     /// SIGCHLD and which `wait(-1)` would see. A run with a terminal, and one started by root,
     /// are launched without it. What a [`Pool`]'s worker launches needs none.
+    ///
+    /// ```no_run
+    /// # fn run(policy: sandbox::policy::Policy) -> Result<(), sandbox::Error> {
+    /// let sandbox = sandbox::Sandbox::new(policy)?.helper("/usr/bin/sandbox");
+    /// let report = sandbox.command("./untrusted").spawn()?.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn helper(mut self, helper: impl AsRef<Path>) -> Sandbox {
         self.helper = Some(helper.as_ref().into());
         self
