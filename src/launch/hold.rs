@@ -66,20 +66,30 @@ impl Hold {
         })
     }
 
-    /// Waits until the socket has something to say; `false` where it has nothing, and a
-    /// signal is there that would end this process.
+    /// Waits until the socket has something to say, or is closed where only its end wakes
+    /// (`events` as for poll(2)); `false` where it has nothing, and a signal is there that would
+    /// end this process.
     ///
     /// With `exec` next, the program may run already, and pid 1 not yet have let go of the
     /// socket: the signal is the program's then, and only an exec that hangs is given up.
-    pub(super) fn wait(&mut self, socket: &OwnedFd, exec: bool) -> Result<bool, Errno> {
+    pub(super) fn wait(
+        &mut self,
+        socket: &OwnedFd,
+        events: libc::c_short,
+        exec: bool,
+    ) -> Result<bool, Errno> {
         let heard = loop {
             let ends = self.ends.as_fd().as_raw_fd();
-            let mut fds = [socket.as_raw_fd(), ends].map(|fd| process::polled(fd, libc::POLLIN));
+            let mut fds = [
+                process::polled(socket.as_raw_fd(), events),
+                process::polled(ends, libc::POLLIN),
+            ];
             process::poll(&mut fds, None)?;
             match fds.map(|polled| polled.revents != 0) {
                 [true, _] => break true,
                 [false, true] if exec => break readable_within(socket, EXEC_HANGS_NS)?,
-                [false, true] => break false,
+                // What it said, and woke nobody, may be that exec is next.
+                [false, true] => break process::is_readable(socket.as_raw_fd())?,
                 [false, false] => {}
             }
         };

@@ -325,11 +325,21 @@ fn accompany(
     let mut progress = Progress::new(plan, identity.map(as_root::Identity::uid));
     let mut held = None;
     let mut said = false;
+    // A memory limit is set anew when the program's process has said what it used.
+    let mut unlimited = group
+        .as_ref()
+        .is_some_and(|group| group.current().is_some());
     loop {
         let mut buffer = [0; MESSAGE_ROOM];
-        let heard = hold.as_mut().map_or(Ok(true), |hold| {
-            hold.wait(&birth.status, progress.is_exec_next())
-        });
+        // What needs no answer wakes nobody before exec: this process would take the place
+        // of the one that goes on, most often on its processor.
+        let asked = (copies && held.is_none()) || unlimited;
+        let events = if asked { libc::POLLIN } else { 0 };
+        let heard = match hold.as_mut() {
+            Some(hold) => hold.wait(&birth.status, events, progress.is_exec_next()),
+            None if asked => Ok(true),
+            None => socket::wait_for_end(&birth.status).map(|()| true),
+        };
         if !heard.map_err(explain::parent("hear from the new process"))? {
             return Err(Refusal::new(
                 "a signal came before the program was executed",
@@ -362,6 +372,7 @@ fn accompany(
                     Some(group),
                 ) => {
                     group.begin(item)?;
+                    unlimited = false;
                 }
                 _ => {}
             }

@@ -111,8 +111,10 @@ impl Child {
         if self.alive && over {
             self.end(KilledBy::Output)?;
         }
-        let told = self.alive && ready(self.control_wanted());
         // A caller may have come late: what pid 1 has said counts first.
+        let told = self.alive
+            && (ready(self.control_wanted())
+                || self.late && process::is_readable(self.control().as_raw_fd())?);
         if self.alive && self.late && !told {
             self.end(KilledBy::Wall)?;
             self.backstop = None;
@@ -138,8 +140,10 @@ impl Child {
         }
     }
 
+    /// Only its end. All that pid 1 says comes just before, and whoever that wakes takes the
+    /// place of the one that goes on, most often on its processor.
     fn control_wanted(&self) -> Wanted {
-        (self.launched.control.as_raw_fd(), libc::POLLIN)
+        (self.launched.control.as_raw_fd(), 0)
     }
 
     /// What the relay and the terminal poll for.

@@ -1,6 +1,6 @@
 //! The status and control sockets: fixed frames, and one descriptor once.
 
-use super::{Errno, Result, check, fd, uninterrupted};
+use super::{Errno, Result, check, fd, process, uninterrupted};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -32,6 +32,18 @@ pub(crate) fn receive(socket: RawFd, buffer: &mut [u8], block: bool) -> Result<u
     // SAFETY: pointer and length describe `buffer`.
     let receive = || check(unsafe { libc::recv(socket, pointer, length, flags) } as libc::c_long);
     uninterrupted(receive).map(|bytes| bytes as usize)
+}
+
+/// Waits until the peer is closed by all that have it; what it says before wakes nobody, and can
+/// be received after. Parent only.
+pub(crate) fn wait_for_end(socket: &OwnedFd) -> Result<()> {
+    loop {
+        let mut fds = [process::polled(socket.as_raw_fd(), 0)];
+        process::poll(&mut fds, None)?;
+        if fds.iter().any(|fd| fd.revents != 0) {
+            return Ok(());
+        }
+    }
 }
 
 /// From here on the peer's sending fails; was nothing sent before either? Parent only.
@@ -230,6 +242,20 @@ mod tests {
         drop(ours);
         let end = receive_these::<3>(its.as_raw_fd(), &mut room);
         assert_eq!(end, Err(Errno::EPROTO));
+    }
+
+    #[test]
+    fn what_is_said_before_the_end_wakes_nobody_and_is_not_lost() {
+        let (ours, theirs) = pair().unwrap();
+        send(theirs.as_raw_fd(), b"word").unwrap();
+        let mut fds = [process::polled(ours.as_raw_fd(), 0)];
+        process::poll(&mut fds, Some(0)).unwrap();
+        assert_eq!(fds[0].revents, 0);
+        drop(theirs);
+        wait_for_end(&ours).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(receive(ours.as_raw_fd(), &mut buffer, true), Ok(4));
+        assert_eq!(receive(ours.as_raw_fd(), &mut buffer, true), Ok(0));
     }
 
     #[test]
