@@ -13,6 +13,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// No sooner than this again, nanoseconds.
 const SOONEST: u64 = 1_000_000;
+/// No later than this for the first time, nanoseconds: many programs have ended by then. It is
+/// also after exec, for whose end a look at the program would wait.
+const FIRST: u64 = 250_000;
 /// No later than this again, where only looking tells.
 const LATEST: u64 = 20_000_000;
 /// No later than this at everybody, however little processor time was used.
@@ -78,7 +81,8 @@ struct Sight {
 }
 
 impl<'i> Gauge<'i> {
-    /// Begins the account. The program may already run.
+    /// Begins the account. The program runs already, or soon; nobody is looked at before it
+    /// could have passed its limit of memory.
     pub(super) fn new(image: &'i Image<'i>) -> Result<Gauge<'i>> {
         let watch = &image.watch;
         let descriptor = |found: &AtomicI32| Some(found.load(Relaxed)).filter(|fd| *fd >= 0);
@@ -87,6 +91,10 @@ impl<'i> Gauge<'i> {
             None => 0,
         };
         let own = process::usage(libc::RUSAGE_SELF)?;
+        let soonest = watch
+            .memory
+            .map(|limit| limit / BYTES_PER_NS / u64::from(watch.cpus));
+        let first = soonest.map_or(FIRST, |soonest| soonest.min(FIRST));
         for tmpfs in image.counted_tmpfs() {
             let mut place = tmpfs.place.load(Relaxed);
             if !tmpfs.may_move {
@@ -113,7 +121,7 @@ impl<'i> Gauge<'i> {
             cpu_then: 0,
             whole_after: 0,
             pages_after: 0,
-            next: Some(0),
+            next: Some(process::monotonic_ns() + first),
         })
     }
 
