@@ -85,6 +85,7 @@ pub mod foreign {
     pub use crate::host::kernel::outside_of_zero;
     pub use crate::host::mountinfo::parse_mountinfo;
     pub use crate::launch::explain::interpreter_in;
+    pub use crate::launch::layers::Layers;
     pub use crate::launch::progress::Progress;
     pub use crate::policy::context::home_of;
     pub use crate::supervise::facts::Facts;

@@ -5,7 +5,7 @@
 //! step, or a run that was cut off a success.
 
 use super::bytes::{Bytes, printable};
-use sandbox::foreign::{FRAME_BYTES, Facts, Frame, Progress};
+use sandbox::foreign::{FRAME_BYTES, Facts, Frame, Layers, Progress};
 use sandbox::host::{Found, Host, Kind, PathFact};
 use sandbox::plan::{Invocation, Plan};
 use sandbox::policy::{Context, Policy};
@@ -72,31 +72,36 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
 /// three numbers of a frame; then what the supervisor does between them.
 pub fn check(data: &[u8]) {
     let mut bytes = Bytes(data);
-    let mut progress = Progress::new(&PLAN, None);
-    let mut layers = Vec::new();
+    let mut progress = Progress::new(&PLAN);
+    let mut confirmed = Vec::new();
     let launched = loop {
         if bytes.once_in(20) {
             break progress.end();
         }
         match progress.hear(&message(&mut bytes)) {
-            Ok(layer) => layers.push(layer),
+            Ok(step) => confirmed.push(step),
             Err(refusal) => break Err(refusal),
         }
-        assert!(layers.len() < Step::ALL.len());
+        assert!(confirmed.len() < Step::ALL.len());
     };
     match launched {
         Ok(executed) => {
-            layers.push(executed);
+            confirmed.push(executed);
             // Everything that is not the parent's own was confirmed, once, in order.
             let inside = Step::ALL.iter().filter(|step| step.by() != By::Parent);
-            let told = layers.iter().map(|layer| layer.step);
-            assert!(inside.map(|step| step.name()).eq(told));
+            let told = confirmed.iter().map(|(step, _)| step);
+            assert!(inside.eq(told));
         }
         Err(refusal) => {
             printable(&refusal.to_string());
             assert!(refusal.exit_code >= 125 && !refusal.message.is_empty());
         }
     }
+    let mut layers = Layers::begin();
+    for step in confirmed {
+        layers.push(step);
+    }
+    let layers = layers.words(&PLAN, None, None);
     for layer in &layers {
         printable(&layer.detail);
     }

@@ -99,6 +99,7 @@ impl Sandbox {
             wanted: Wanted::default(),
             prepared: None,
             workers: None,
+            host: None,
         }
     }
 
@@ -129,6 +130,9 @@ pub struct Command {
     prepared: Option<Arc<Cache>>,
     /// Who launches it, where somebody waits to.
     workers: Option<Arc<Workers>>,
+    /// What the last plan was made from: given back with this, and not while the program
+    /// begins.
+    host: Option<Host>,
 }
 
 impl Command {
@@ -321,8 +325,7 @@ impl Command {
         if self.noise {
             child.measure_noise();
         }
-        // From here on the program runs, and waits for none of this.
-        drop(host);
+        self.host = host;
         if let (Some(made), Some(worker)) = (pool_of, worker) {
             worker.stand_by(made.plan(), self.sandbox.home());
         }

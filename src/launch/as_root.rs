@@ -47,7 +47,7 @@ impl Identity {
     }
 
     /// The id, for user and group alike.
-    pub(super) fn uid(&self) -> u32 {
+    pub(crate) fn uid(&self) -> u32 {
         self.uid
     }
 

@@ -500,11 +500,11 @@ fn kept_groups(own: u32) -> String {
 }
 
 /// The group, in its words, where there is one.
-pub(super) fn cgroup_layer(group: Option<String>) -> Layer {
-    let namespace_only = || String::from("a namespace of its own; no group, no controller");
+pub(super) fn cgroup_layer(group: Option<&str>) -> Layer {
+    let namespace_only = "a namespace of its own; no group, no controller";
     Layer {
         step: Step::Cgroup.name(),
-        detail: group.unwrap_or_else(namespace_only),
+        detail: String::from(group.unwrap_or(namespace_only)),
     }
 }
 

@@ -113,7 +113,7 @@ impl Group {
     }
 
     /// For the record.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let (controllers, origin) = (self.leaf.controllers(), self.origin.name());
         match controllers.is_empty() {
             true => format!("a group and namespace of its own ({origin}), no controller"),

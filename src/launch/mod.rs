@@ -7,7 +7,7 @@
 mod renewed;
 pub(crate) mod recipe;
 pub(crate) mod image;
-mod as_root;
+pub(crate) mod as_root;
 mod network;
 pub(crate) mod clone;
 pub(crate) mod init;
@@ -18,10 +18,10 @@ pub(crate) mod explain;
 pub(crate) mod files;
 pub(crate) mod hold;
 pub(crate) mod progress;
+pub(crate) mod layers;
 
 use crate::cgroup::Home;
 use crate::plan::{Outside, Plan, Refusal};
-use crate::report::Layer;
 use crate::step::Step;
 use crate::sys::clone::own_pidfd;
 use crate::sys::{fd, landlock, process, socket, tty};
@@ -31,6 +31,7 @@ use group::Group;
 use hold::{FrontEnd, Hold};
 use image::{Clocks, Descriptors, Image, Particulars, Provisions};
 use init::Init;
+use layers::Layers;
 use progress::Progress;
 use recipe::Recipe;
 use std::cell::Cell;
@@ -65,7 +66,7 @@ pub(crate) struct Launched {
     /// By how much CLOCK_MONOTONIC inside is behind.
     pub(crate) clock_behind_ns: u64,
     /// Every step as confirmed.
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) layers: Layers,
     /// The pty's other end.
     pub(crate) master: Option<OwnedFd>,
     /// The run's own control group.
@@ -174,14 +175,12 @@ pub(crate) fn launch(request: &Request<'_>) -> Result<Launched, Refusal> {
     }
     set_going(&birth, request, &provisions, &mut hold)
         .map_err(|refusal| last_words(&birth, plan).unwrap_or(refusal))?;
-    let layers = first_layers(plan, group.as_ref());
     let confirmed = accompany(
         &birth,
         request,
         identity.as_ref(),
         group.as_mut(),
         &mut hold,
-        layers,
     )?;
     confirmed.launched(birth, clocks, group, identity)
 }
@@ -233,8 +232,14 @@ fn set_going(
     let plan = request.plan;
     let owner = network::owner(birth.born.pid(), plan)?;
     go(birth, None)?;
+    let for_good = plan.copies.roots.is_empty();
+    if for_good {
+        // Before the wait for the network, which is pid 1's time: after it, it would be
+        // this process that pid 1 waits for, if they have one processor.
+        begin_hold(request, hold)?;
+    }
     let network = network::make(owner.as_ref(), &provisions.stack)?;
-    match plan.copies.roots.is_empty() {
+    match for_good {
         false => go(birth, network.as_ref()),
         true => go_for_good(birth, request, hold, network.as_ref()),
     }
@@ -274,7 +279,7 @@ fn allow_held(ruleset: Option<&OwnedFd>, request: &Request<'_>) {
 /// What a launch has come to at exec.
 struct Confirmed {
     started_ns: u64,
-    layers: Vec<Layer>,
+    layers: Layers,
     master: Option<OwnedFd>,
     held: Option<Held>,
 }
@@ -303,14 +308,6 @@ impl Confirmed {
     }
 }
 
-/// The steps that were done before the new process says anything.
-fn first_layers(plan: &Plan, group: Option<&Group>) -> Vec<Layer> {
-    vec![
-        explain::layer(Step::Sanitize, 0, plan),
-        explain::cgroup_layer(group.map(Group::words)),
-    ]
-}
-
 /// To exec: every frame until end of file.
 fn accompany(
     birth: &Birth<'_>,
@@ -318,11 +315,11 @@ fn accompany(
     identity: Option<&as_root::Identity>,
     mut group: Option<&mut Group>,
     hold: &mut Option<Hold>,
-    mut layers: Vec<Layer>,
 ) -> Result<Confirmed, Refusal> {
     let plan = request.plan;
     let copies = !plan.copies.roots.is_empty();
-    let mut progress = Progress::new(plan, identity.map(as_root::Identity::uid));
+    let mut progress = Progress::new(plan);
+    let mut layers = Layers::begin();
     let mut held = None;
     let mut said = false;
     // A memory limit is set anew when the program's process has said what it used.
@@ -412,9 +409,7 @@ fn go_for_good(
     hold: &mut Option<Hold>,
     with: Option<&OwnedFd>,
 ) -> Result<(), Refusal> {
-    if let Some(signals) = request.hold {
-        *hold = Some(Hold::begin(signals).map_err(explain::parent("hold signals (signalfd4)"))?);
-    }
+    begin_hold(request, hold)?;
     if birth.last_word.is_none() || !request.plan.copies.roots.is_empty() {
         go(birth, with)?;
     }
@@ -423,6 +418,15 @@ fn go_for_good(
         Some(arguments) => socket::send_with(&birth.control, arguments, &request.stdio)
             .map_err(explain::parent("speak to the new process")),
     }
+}
+
+/// From here on signals are the program's, if it comes to one.
+fn begin_hold(request: &Request<'_>, hold: &mut Option<Hold>) -> Result<(), Refusal> {
+    if let (Some(signals), None) = (request.hold, &hold) {
+        let begun = Hold::begin(signals).map_err(explain::parent("hold signals (signalfd4)"));
+        *hold = Some(begun?);
+    }
+    Ok(())
 }
 
 /// Files in, while pid 1 waits for the word to go on.

@@ -6,7 +6,6 @@
 
 use super::explain;
 use crate::plan::{Plan, Refusal};
-use crate::report::Layer;
 use crate::step::Step;
 use crate::sys::Errno;
 use crate::wire::Frame;
@@ -14,34 +13,26 @@ use crate::wire::Frame;
 /// The steps that the new process has still to confirm.
 pub struct Progress<'p> {
     plan: &'p Plan,
-    host_id: Option<u32>,
     left: &'static [Step],
 }
 
 impl<'p> Progress<'p> {
-    /// Nothing is confirmed yet. `host_id` is the one that a run by root has claimed.
-    pub fn new(plan: &'p Plan, host_id: Option<u32>) -> Progress<'p> {
+    /// Nothing is confirmed yet.
+    pub fn new(plan: &'p Plan) -> Progress<'p> {
         const INSIDE: &[Step] = inside();
-        Progress {
-            plan,
-            host_id,
-            left: INSIDE,
-        }
+        Progress { plan, left: INSIDE }
     }
 
-    /// The step that one message confirms.
+    /// The step that one message confirms, and its item.
     ///
     /// # Errors
     /// The failure that the message tells of; anything but the frame of the next
     /// step.
-    pub fn hear(&mut self, message: &[u8]) -> Result<Layer, Refusal> {
+    pub fn hear(&mut self, message: &[u8]) -> Result<(Step, u32), Refusal> {
         match (Frame::decode(message), self.left) {
             (Some(Frame::Done { step, item }), [next, left @ ..]) if step == *next => {
                 self.left = left;
-                Ok(match step {
-                    Step::Ids => explain::ids_layer(self.plan, self.host_id),
-                    _ => explain::layer(step, item, self.plan),
-                })
+                Ok((step, item))
             }
             (Some(frame), _) => Err(failure(frame, self.plan).unwrap_or_else(nonsense)),
             (None, _) => Err(nonsense()),
@@ -57,9 +48,9 @@ impl<'p> Progress<'p> {
     ///
     /// # Errors
     /// A step is missing.
-    pub fn end(self) -> Result<Layer, Refusal> {
+    pub fn end(self) -> Result<(Step, u32), Refusal> {
         match self.left {
-            [] => Ok(explain::layer(Step::Exec, 0, self.plan)),
+            [] => Ok((Step::Exec, 0)),
             [missing, ..] => Err(Refusal::new(format!(
                 "the new process ended without a word before step {}",
                 missing.name()
@@ -126,13 +117,13 @@ mod tests {
     #[test]
     fn only_every_step_in_order_is_a_launch() {
         let plan = plan();
-        let mut progress = Progress::new(&plan, None);
+        let mut progress = Progress::new(&plan);
         for step in inside() {
-            assert_eq!(progress.hear(&done(*step)).unwrap().step, step.name());
+            assert_eq!(progress.hear(&done(*step)).unwrap(), (*step, 0));
         }
-        assert_eq!(progress.end().unwrap().step, "exec");
+        assert_eq!(progress.end().unwrap(), (Step::Exec, 0));
         for left_out in inside() {
-            let mut progress = Progress::new(&plan, None);
+            let mut progress = Progress::new(&plan);
             let mut others = inside().iter().filter(|step| *step != left_out);
             let refused = others.any(|step| progress.hear(&done(*step)).is_err());
             assert!(refused || progress.end().is_err(), "{}", left_out.name());
@@ -142,7 +133,7 @@ mod tests {
     #[test]
     fn a_step_twice_or_of_the_parent_or_after_the_last_is_refused() {
         let plan = plan();
-        let mut progress = Progress::new(&plan, None);
+        let mut progress = Progress::new(&plan);
         progress.hear(&done(Step::Ids)).unwrap();
         for step in [Step::Ids, Step::Cgroup, Step::Exec] {
             assert!(progress.hear(&done(step)).is_err());
@@ -159,14 +150,12 @@ mod tests {
         let plan = plan();
         let whole = done(Step::Mounts);
         for message in [&whole[..11], &[], &[0; 13], &Frame::Go.encode()] {
-            let refusal = Progress::new(&plan, None).hear(message).unwrap_err();
+            let refusal = Progress::new(&plan).hear(message).unwrap_err();
             assert_eq!(refusal.message, "the new process sent what no step sends");
         }
         let (step, item, errno) = (Step::Net, u32::MAX, i32::MAX);
         let failed = Frame::Failed { step, item, errno };
-        let refusal = Progress::new(&plan, None)
-            .hear(&failed.encode())
-            .unwrap_err();
+        let refusal = Progress::new(&plan).hear(&failed.encode()).unwrap_err();
         assert!(refusal.message.contains("step net"), "{refusal}");
     }
 }

@@ -17,9 +17,6 @@ use super::{
 };
 use crate::cgroup::Home;
 use crate::plan::{Outside, Plan, Refusal};
-use crate::policy::Network;
-use crate::report::Layer;
-use crate::step::Step;
 use crate::sys::clone::own_pidfd;
 use crate::sys::{Errno, process, socket};
 use crate::wire::{FRAME_BYTES, Frame};
@@ -243,7 +240,7 @@ pub(crate) fn launch(request: &Request<'_>, worker: &Arc<Worker>) -> Result<Laun
         None | Some(Err(Unlaunched::Nothing)) => {}
         Some(Err(refused)) => return Err(refused),
         Some(Ok(mut launched)) => {
-            say_it_stood_by(&mut launched.layers);
+            launched.layers.stood_by();
             return Ok(launched);
         }
     }
@@ -323,16 +320,13 @@ fn finish(
         // What was not sent nobody can have executed.
         go_for_good(&birth, request, &mut hold, None).map_err(|_| Unlaunched::Nothing)?;
     }
-    let layers = super::first_layers(plan, group.as_ref());
-    let confirmed = accompany(&birth, request, None, group.as_mut(), &mut hold, layers);
+    let confirmed = accompany(&birth, request, None, group.as_mut(), &mut hold);
     let mut confirmed = match (confirmed, birth.failed.get()) {
         (Ok(confirmed), _) => confirmed,
         (Err(_), true) => return Err(Unlaunched::Nothing),
         (Err(refusal), false) => return Err(refusal.into()),
     };
-    for layer in &mut confirmed.layers {
-        reword(layer, plan, worker.renewed);
-    }
+    confirmed.layers.on_standing_root(worker.renewed);
     Ok(confirmed.launched(birth, begun.clocks, group, None)?)
 }
 
@@ -359,25 +353,4 @@ fn born(worker: &Arc<Worker>, told: OwnedFd, status: &OwnedFd) -> Result<clone::
 
 fn gone() -> Refusal {
     Refusal::new("a worker is gone")
-}
-
-/// What is said of a run that was begun before anybody wanted it.
-fn say_it_stood_by(layers: &mut [Layer]) {
-    let payload = Step::Payload.name();
-    for layer in layers.iter_mut().filter(|layer| layer.step == payload) {
-        layer.detail.push_str("; stood by for its program");
-    }
-}
-
-/// What is said otherwise of a run on a root that stands, which does so many operations itself.
-fn reword(layer: &mut Layer, plan: &Plan, own: usize) {
-    if layer.step == Step::Mounts.name() {
-        let all = plan.mounts.ops.len();
-        layer.detail = format!("a root that stood, {own} of its {all} operations anew");
-    } else if layer.step == Step::Root.name() {
-        layer.detail = String::from("the root that stood, read-only");
-    } else if layer.step == Step::Net.name() && plan.network == Network::None {
-        layer.detail =
-            String::from("a namespace that no other run has now, nothing up, found empty");
-    }
 }

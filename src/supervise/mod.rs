@@ -23,10 +23,12 @@ pub(crate) use watch::{is_ready, polled};
 
 use crate::Error;
 use crate::launch::Launched;
+use crate::launch::as_root::Identity;
 use crate::launch::files::Departure;
+use crate::launch::group::Group;
 use crate::plan::{Plan, Refusal};
 use crate::policy::units::nanoseconds;
-use crate::report::{FileOutcome, KilledBy, Report};
+use crate::report::{FileOutcome, KilledBy, Layer, Report};
 use crate::sys::sigpipe::Quiet;
 use crate::sys::{Errno, process, socket};
 use crate::wire::Frame;
@@ -265,9 +267,19 @@ impl Child {
         Ok(())
     }
 
+    /// Every step that was confirmed, in words.
+    fn layers(&self) -> Vec<Layer> {
+        let launched = &self.launched;
+        let host_id = launched.host_id.as_ref().map(Identity::uid);
+        let group = launched.group.as_ref().map(Group::words);
+        launched.layers.words(&self.plan, group.as_deref(), host_id)
+    }
+
     /// Reaps pid 1, which ends only after everything else inside has; then files are
     /// copied out.
     pub(crate) fn conclude(&mut self) -> Result<Report, Errno> {
+        // What needs no answer comes first: the kernel takes the namespaces down meanwhile.
+        let layers = self.layers();
         let ended = self.launched.init.reap()?;
         self.reaped = true;
         let shown = self.terminal.as_ref().and_then(Terminal::output);
@@ -275,7 +287,6 @@ impl Child {
             stdout: self.relay.output(libc::STDOUT_FILENO).or(shown),
             stderr: self.relay.output(libc::STDERR_FILENO),
         };
-        let layers = std::mem::take(&mut self.launched.layers);
         let started_ns = self.launched.started_ns;
         let counted = match self.launched.group.take() {
             None => None,
