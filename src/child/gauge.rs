@@ -28,6 +28,11 @@ const BYTES_PER_NS: u64 = 8;
 const SHARE: u64 = 8;
 const WHOLE_SHARE: u64 = 64;
 
+/// Nanoseconds in which so many bytes could come to be used, on all processors together.
+fn time_to_use(bytes: u64, watch: &Watch) -> u64 {
+    bytes / BYTES_PER_NS / u64::from(watch.cpus)
+}
+
 /// The account of one run.
 pub(super) struct Gauge<'i> {
     image: &'i Image<'i>,
@@ -81,7 +86,7 @@ struct Sight {
 }
 
 impl<'i> Gauge<'i> {
-    /// Begins the account. The program runs already, or soon; nobody is looked at before it
+    /// Begins the account. The program runs already, or soon, and is looked at no later than it
     /// could have passed its limit of memory.
     pub(super) fn new(image: &'i Image<'i>) -> Result<Gauge<'i>> {
         let watch = &image.watch;
@@ -91,10 +96,7 @@ impl<'i> Gauge<'i> {
             None => 0,
         };
         let own = process::usage(libc::RUSAGE_SELF)?;
-        let soonest = watch
-            .memory
-            .map(|limit| limit / BYTES_PER_NS / u64::from(watch.cpus));
-        let first = soonest.map_or(FIRST, |soonest| soonest.min(FIRST));
+        let first = FIRST.min(time_to_use(watch.memory.unwrap_or(u64::MAX), watch));
         for tmpfs in image.counted_tmpfs() {
             let mut place = tmpfs.place.load(Relaxed);
             if !tmpfs.may_move {
@@ -167,7 +169,7 @@ impl<'i> Gauge<'i> {
         }
         let watched = self
             .procfs
-            .map(|_| LATEST.min(self.room / BYTES_PER_NS / most));
+            .map(|_| LATEST.min(time_to_use(self.room, self.watch)));
         let limit = self.watch.cpu_limit_ns;
         // One more, for the limit itself is allowed.
         let cpu = limit.map(|limit| limit.saturating_sub(self.cpu_ns) / most + 1);
