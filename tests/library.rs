@@ -24,9 +24,10 @@ mod streams;
 mod threads;
 
 use sandbox::policy::{Context, Policy};
-use sandbox::{Command, Pool, Sandbox};
+use sandbox::{Child, Command, Pool, Sandbox, Stdio};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -89,6 +90,19 @@ fn shell(script: &str) -> Command {
     let mut command = strict(|_| {}).command("/bin/sh");
     command.arg("-c").arg(script);
     command
+}
+
+/// A run that has said a line and waits, with that line.
+fn waiting(command: &mut Command) -> (Child, String) {
+    let pipes = command.stdin(Stdio::Piped).stdout(Stdio::Piped);
+    let mut child = pipes.spawn().unwrap();
+    let mut line = Vec::new();
+    let stdout = child.stdout.as_mut().unwrap();
+    let mut byte = [0];
+    while stdout.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+        line.push(byte[0]);
+    }
+    (child, String::from_utf8(line).unwrap())
 }
 
 /// Workers of this process.

@@ -1,13 +1,12 @@
 //! `Sandbox::helper`: who makes the process, and that nothing else is otherwise.
 //! It must not time anything: what a launch copies is counted.
 
-use super::{alone, children_of, strict, workers};
+use super::{alone, children_of, strict, waiting, workers};
 use crate::support::{self, Scratch};
 use sandbox::policy::{Access, Context};
 use sandbox::report::Report;
 use sandbox::{Child, Command, Sandbox, Stdio};
 use std::fs;
-use std::io::Read;
 use std::path::Path;
 
 /// With page tables of half a MiB.
@@ -19,21 +18,12 @@ fn both() -> [Sandbox; 2] {
     [cold.clone().helper(support::binary()), cold]
 }
 
-/// A run that says a line and waits for its input to end.
-fn waiting(sandbox: &Sandbox) -> Child {
+/// A run that has said a line and waits for its input to end.
+fn begun(sandbox: &Sandbox) -> Child {
     let mut command = sandbox.command("/bin/sh");
-    command.args(["-c", "echo up; read line; exit 3"]);
-    let pipes = command.stdin(Stdio::Piped).stdout(Stdio::Piped);
-    let mut child = pipes.spawn().unwrap();
-    let mut line = [0; 3];
-    child
-        .stdout
-        .as_mut()
-        .unwrap()
-        .read_exact(&mut line)
-        .unwrap();
-    assert_eq!(&line, b"up\n");
-    child
+    let (run, line) = waiting(command.args(["-c", "echo up; read line; exit 3"]));
+    assert_eq!(line, "up");
+    run
 }
 
 /// KiB of page tables of a process.
@@ -63,11 +53,11 @@ fn a_big_callers_page_tables_are_not_copied() {
         let mut memory = vec![0_u8; BIG];
         memory.iter_mut().step_by(4096).for_each(|page| *page = 1);
         let [helped, cold] = both();
-        let run = waiting(&cold);
+        let run = begun(&cold);
         let init = only(children_of(std::process::id()));
         assert!(page_tables(init) > 512, "the measure is right");
         drop(run);
-        let run = waiting(&helped);
+        let run = begun(&helped);
         let init = only(children_of(only(workers())));
         assert!(page_tables(init) < 128, "{} KiB", page_tables(init));
         drop(run);
@@ -81,7 +71,7 @@ fn every_layer_is_confirmed_and_no_helper_stays() {
         "helper::every_layer_is_confirmed_and_no_helper_stays",
         || {
             let reports = both().map(|sandbox| {
-                let mut run = waiting(&sandbox);
+                let mut run = begun(&sandbox);
                 drop(run.stdin.take());
                 let report = run.wait().unwrap();
                 assert!(children_of(std::process::id()).is_empty());
@@ -99,7 +89,7 @@ fn every_layer_is_confirmed_and_no_helper_stays() {
 fn dropped_nothing_stays() {
     alone("helper::dropped_nothing_stays", || {
         let [helped, _] = both();
-        let run = waiting(&helped);
+        let run = begun(&helped);
         assert_eq!(workers().len(), 1);
         drop(run);
         assert!(children_of(std::process::id()).is_empty());

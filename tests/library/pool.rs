@@ -2,11 +2,11 @@
 //! machine changes. What holds inside is `tests/jail_warm.rs`.
 //! It must not time anything.
 
-use super::{alone, children_of, strict, workers};
+use super::{alone, children_of, strict, waiting, workers};
 use crate::support::{self, Scratch};
 use sandbox::policy::{Access, Context};
 use sandbox::report::{Report, Verdict};
-use sandbox::{Child, Command, Pool, Prepared, Stdio};
+use sandbox::{Command, Pool, Prepared, Stdio};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
@@ -63,23 +63,6 @@ fn is_warm(report: &Report) -> bool {
 fn stood_by(report: &Report) -> bool {
     let mut layers = report.layers.iter();
     layers.any(|layer| layer.detail.ends_with(STOOD_BY))
-}
-
-/// A run that has said a line and waits, with that line.
-fn waiting(pool: &Pool) -> (Child, String) {
-    let mut command = pool.command();
-    let mut child = command
-        .stdin(Stdio::Piped)
-        .stdout(Stdio::Piped)
-        .spawn()
-        .unwrap();
-    let mut line = Vec::new();
-    let stdout = child.stdout.as_mut().unwrap();
-    let mut byte = [0];
-    while stdout.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
-        line.push(byte[0]);
-    }
-    (child, String::from_utf8(line).unwrap())
 }
 
 #[test]
@@ -202,7 +185,7 @@ fn every_namespace_is_another_for_runs_at_the_same_time() {
                 "for kind in {kinds}; do printf '%s ' \"$(readlink /proc/self/ns/$kind)\"; done; echo; read line"
             );
             let pool = pool(&script);
-            let runs: Vec<_> = (0..3).map(|_| waiting(&pool)).collect();
+            let runs: Vec<_> = (0..3).map(|_| waiting(&mut pool.command())).collect();
             let mut seen = BTreeSet::new();
             for kind in kinds.split(' ') {
                 let own = fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
@@ -230,7 +213,7 @@ fn an_empty_network_namespace_is_used_again() {
         // Each run is begun while the one before it has its own.
         let mut seen = BTreeSet::new();
         for _ in 0..6 {
-            let (run, name) = waiting(&pool);
+            let (run, name) = waiting(&mut pool.command());
             run.wait().unwrap();
             seen.insert(name);
         }
@@ -297,7 +280,7 @@ fn received(from: &UnixStream) -> OwnedFd {
 fn nobody_inside_owns_the_network_namespace() {
     alone("pool::nobody_inside_owns_the_network_namespace", || {
         let pool = pool("echo up; read line");
-        let (run, _) = waiting(&pool);
+        let (run, _) = waiting(&mut pool.command());
         let worker = workers()[0];
         let inside = children_of(worker)[0];
         let identity = |file: fs::File| file.metadata().unwrap().ino();
@@ -383,7 +366,7 @@ fn a_source_that_was_replaced_is_refused_and_not_shown_as_it_was() {
 fn a_worker_that_is_gone_is_replaced() {
     alone("pool::a_worker_that_is_gone_is_replaced", || {
         let pool = pool("echo up; read line; exit 3");
-        let (run, _) = waiting(&pool);
+        let (run, _) = waiting(&mut pool.command());
         let worker = workers().pop().unwrap();
         kill(worker);
         // Nobody is there to say how it ended.
@@ -393,7 +376,7 @@ fn a_worker_that_is_gone_is_replaced() {
         while !(state().is_empty() || state().contains(") Z ")) {
             std::thread::yield_now();
         }
-        let (run, _) = waiting(&pool);
+        let (run, _) = waiting(&mut pool.command());
         let report = run.wait().unwrap();
         assert_eq!(report.exit.code, Some(3));
         assert!(is_warm(&report));
@@ -409,12 +392,12 @@ fn a_run_ends_with_its_child_and_the_worker_stays() {
         "pool::a_run_ends_with_its_child_and_the_worker_stays",
         || {
             let pool = pool("echo up; sleep 600");
-            let (run, _) = waiting(&pool);
+            let (run, _) = waiting(&mut pool.command());
             // The first; the one after it stands by.
             let inside = children_of(workers()[0])[0];
             drop(run);
             assert!(!Path::new(&format!("/proc/{inside}/root")).exists());
-            let (mut run, _) = waiting(&pool);
+            let (mut run, _) = waiting(&mut pool.command());
             run.kill().unwrap();
             assert_eq!(run.wait().unwrap().verdict, Verdict::Cancelled);
         },
