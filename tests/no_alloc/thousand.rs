@@ -19,13 +19,13 @@ fn a_thousand_launches_from_an_async_program() {
         "thousand::a_thousand_launches_from_an_async_program",
         || {
             let sandbox = sandbox();
+            let threads = listed("task");
             // Once before: what is made once is made.
             assert_eq!(runtime(&sandbox, 8), 8);
-            let before = (listed("fd"), threads(|_| true));
+            let descriptors = listed("fd");
             assert_eq!(runtime(&sandbox, LAUNCHES), LAUNCHES);
-            // A joined thread may still be on its way out.
-            assert_eq!(threads(|now| now == before.1), before.1, "threads");
-            assert_eq!(listed("fd"), before.0, "descriptors");
+            assert_eq!(threads_at_last(threads), threads, "threads");
+            assert_eq!(listed("fd"), descriptors, "descriptors");
             // No child of any kind, ended or not (__WALL: clone children too).
             // SAFETY: no status is asked for.
             let waited =
@@ -100,12 +100,13 @@ fn listed(directory: &str) -> usize {
         .count()
 }
 
-/// The number of threads, as soon as it is as wanted; what it is after a while otherwise.
-fn threads(wanted: impl Fn(usize) -> bool) -> usize {
+/// The number of threads, as soon as it is `wanted`; what it is after a while otherwise. A
+/// joined thread may still be on its way out.
+fn threads_at_last(wanted: usize) -> usize {
     let start = Instant::now();
     loop {
         let now = listed("task");
-        if wanted(now) || start.elapsed() > Duration::from_secs(10) {
+        if now == wanted || start.elapsed() > Duration::from_secs(10) {
             return now;
         }
         std::thread::sleep(Duration::from_millis(2));
