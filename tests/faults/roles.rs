@@ -29,7 +29,7 @@ pub enum Role {
 pub struct Roles {
     known: HashMap<u32, Option<Role>>,
     front: Option<u32>,
-    /// Every pid 1 of a worker's, in the order of their first call.
+    /// Every pid 1 of a worker's, in the order in which they were made.
     of_worker: Vec<u32>,
     executed: bool,
 }
@@ -105,14 +105,16 @@ impl Roles {
         if Some(parent) == self.front {
             return Role::Init;
         }
-        let position = self.of_worker.iter().position(|known| *known == pid);
-        let position = position.unwrap_or_else(|| {
-            self.of_worker.push(pid);
-            self.of_worker.len() - 1
-        });
-        match position {
-            0 => Role::Builder,
-            1 => Role::Init,
+        // The one that was made first need not be the first that gets a processor.
+        let first_inside = |pid: &u32| numbers(&pid.to_string(), "NSpid:").last() == Some(&1);
+        for made in children_of(parent).into_iter().chain([pid]) {
+            if !self.of_worker.contains(&made) && first_inside(&made) {
+                self.of_worker.push(made);
+            }
+        }
+        match self.of_worker.iter().position(|known| *known == pid) {
+            Some(0) => Role::Builder,
+            Some(1) => Role::Init,
             _ => Role::Spare,
         }
     }
@@ -128,6 +130,15 @@ fn numbers(pid: &str, name: &str) -> Vec<u32> {
 
 fn parent_of(pid: u32) -> Option<u32> {
     numbers(&pid.to_string(), "PPid:").first().copied()
+}
+
+/// Oldest first; none where the kernel does not list them (CONFIG_PROC_CHILDREN).
+fn children_of(pid: u32) -> Vec<u32> {
+    let list = format!("/proc/{pid}/task/{pid}/children");
+    let list = std::fs::read_to_string(list).unwrap_or_default();
+    list.split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 fn payload_of(init: Role) -> Option<Role> {

@@ -4,7 +4,7 @@
 use super::judge::{End, judge};
 use super::listener::{Call, Fault};
 use super::roles::Role;
-use super::run::{Outcome, run};
+use super::run::{Outcome, run, run_fast};
 use super::scenario::{Place, SMALL, WARM};
 
 /// A call of the set-up that must not fail.
@@ -94,7 +94,7 @@ fn a_worker_is_told_from_its_runs() {
 fn a_fault_is_made_where_it_is_aimed() {
     let place = Place::new();
     let healthy = run(&SMALL, &place, None);
-    let outcome = run(&SMALL, &place, Some(FAULT));
+    let outcome = run_fast(&SMALL, &place, FAULT);
     assert_eq!(outcome.seen.made, Some(false));
     assert_eq!(
         outcome.stderr.lines().next(),
