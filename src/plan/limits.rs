@@ -93,10 +93,13 @@ pub(super) fn resolve(limits: &policy::Limits, host: &Host, cpus: u32) -> Result
         rlimits.push(bounded(resource::NPROC, "nproc", count, count));
     }
     if let Some(time) = limits.cpu_time {
-        // pid 1 keeps the limit, of everything together and to the millisecond. For
-        // each process the kernel comes a second later, should pid 1 not get to run.
+        // pid 1 keeps the limit, of everything together and to the millisecond. For each
+        // process the kernel comes later, should pid 1 not get to run. It must not come
+        // sooner, and it counts whole ticks of its timer: a process that wakes with them is
+        // charged for more than it used, and so is every one where ticks run fast.
         let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-        rlimits.push(bounded(resource::CPU, "cpu", seconds + 1, seconds + 2));
+        let later = seconds + seconds / 2 + 1;
+        rlimits.push(bounded(resource::CPU, "cpu", later, later + 1));
     }
     if let Some(bytes) = limits.file_size {
         rlimits.push(bounded(resource::FSIZE, "fsize", bytes, bytes));
@@ -159,7 +162,7 @@ mod tests {
     #[test]
     fn the_kernel_comes_after_pid_1() {
         let plan = resolve(&limits(), &Host::default()).unwrap();
-        assert_eq!(rlimit(&plan, "cpu"), Some((3, 4)));
+        assert_eq!(rlimit(&plan, "cpu"), Some((4, 5)));
         assert_eq!(plan.cpu_time, Some(Duration::from_millis(1500)));
     }
 
