@@ -34,12 +34,18 @@ judge() { # KERNEL
         sed -nE "s/^</kernel $1: expected, and not so:/p; s/^>/kernel $1: not expected:/p"
 }
 
+# How many passed, failed and were ignored. A test that runs itself again has lines of its
+# own before the last.
+counts() { # FILE
+    sed -nE 's/^test result: .* ([0-9]+) passed; ([0-9]+) failed; ([0-9]+) ignored; .*/\1 \2 \3/p' "$1" | tail -n 1
+}
+
 # One job: every test ran, and those and only those failed that are listed.
 judge_job() { # KERNEL JOB CODE FILE
-    local total summed listed failed test=${2#*-}
-    total=$(sed -n 's/^running \([0-9]*\) tests\?$/\1/p' "$4")
-    summed=$(sed -nE 's/^test result: .* ([0-9]+) passed; ([0-9]+) failed; .*/\1 + \2/p' "$4")
-    if [ -z "$total" ] || [ -z "$summed" ] || [ $((summed)) = 0 ]; then
+    local total passed failures ignored listed failed test=${2#*-}
+    total=$(sed -n 's/^running \([0-9]*\) tests\?$/\1/p' "$4" | head -n 1)
+    read -r passed failures ignored < <(counts "$4") || true
+    if [ "${total:-0}" = 0 ] || [ "$total" != $((${passed:-0} + ${failures:-0} + ${ignored:-0})) ]; then
         echo "kernel $1: $2: not a whole run of tests (code $3):"
         tail -n 15 "$4"
         return
@@ -70,12 +76,13 @@ rows() { # KERNEL
 
 # What ran, and for how long.
 summary() { # KERNEL
-    local job name code seconds left
+    local name code seconds left passed failures ignored
     [ ! -s "$kernels/$1/release" ] || echo "running $(cat "$kernels/$1/release"), controllers:$(cat "$kernels/$1/controllers")"
     while read -r name code seconds left; do
         [ "$name" != "done" ] || continue
-        printf '%-18s %5s s  %s\n' "$name" "$seconds" \
-            "$(sed -nE 's/^test result: [a-zA-Z]+\. ([0-9]+ passed; [0-9]+ failed; [0-9]+ ignored).*/\1/p' "$kernels/$1/jobs/$name")"
+        read -r passed failures ignored < <(counts "$kernels/$1/jobs/$name") || true
+        printf '%-18s %5s s  %s passed; %s failed; %s ignored\n' "$name" "$seconds" \
+            "${passed:-0}" "${failures:-0}" "${ignored:-0}"
     done <"$kernels/$1/ends"
 }
 
@@ -128,8 +135,10 @@ cell() { # KERNEL ROW
 
 # The number of tests that passed.
 passed() { # KERNEL
-    cat "$kernels/$1"/jobs/[1-9]* 2>/dev/null |
-        sed -nE 's/^test result: .* ([0-9]+) passed; .*/\1/p' | awk '{ n += $1 } END { print n + 0 }'
+    local job
+    for job in "$kernels/$1"/jobs/[1-9]*; do
+        [ ! -e "$job" ] || counts "$job"
+    done | awk '{ n += $1 } END { print n + 0 }'
 }
 
 # Replaces the table in the section "Kernels" of the README.
