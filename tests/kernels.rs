@@ -5,6 +5,8 @@
 
 #[path = "kernels/evidence.rs"]
 mod evidence;
+#[path = "kernels/judged.rs"]
+mod judged;
 #[path = "kernels/layers.rs"]
 mod layers;
 #[path = "kernels/readme.rs"]
