@@ -15,8 +15,9 @@ fn time_is_counted_without_a_controller() {
     let child = waiting.go(&leaf);
     let whole_us = end(child);
     let cpu = leaf.cpu().unwrap();
-    // What it burnt was counted, and nothing that it did not use.
-    assert!(cpu.usage_us >= 190_000, "{cpu:?}");
+    // What it burnt was counted, but for what it used before it was there, and nothing that it
+    // did not use.
+    assert!(cpu.usage_us >= 150_000, "{cpu:?}");
     assert!(
         cpu.usage_us <= whole_us + 1000,
         "{cpu:?}, all of it {whole_us}"

@@ -111,7 +111,7 @@ checks! {
         "open".into()
     };
     shm_without_room: _ => "ENOSPC" with ["--file-size", "none"], || told(fill("/dev/shm/file", 65));
-    processor_limit: _ => "3 4" with ["--cpu-time", "2s"], || limit(Resource::RLIMIT_CPU);
+    processor_limit: _ => "4 5" with ["--cpu-time", "2s"], || limit(Resource::RLIMIT_CPU);
     stays_writable_and_executable: _ => "open", || executable_later();
     busy_beside_a_slow_clock, busy_beside_a_slow_clock;
     write_xor_execute, || executable_later();
