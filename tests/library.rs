@@ -28,9 +28,6 @@ use sandbox::{Child, Command, Pool, Sandbox, Stdio};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::sync::OnceLock;
 
 /// Set in the process that runs one test for good.
 const ALONE: &str = "SANDBOX_TEST_ALONE";
@@ -49,8 +46,9 @@ fn alone_after(test: &str, prepare: &str, body: impl FnOnce()) {
     let mut command = support::ordinary("/bin/sh");
     command
         .args(["-c", &script])
-        .arg(program())
+        .arg(support::myself())
         .arg(test)
+        .env(support::REACHABLE, support::binary())
         .env(ALONE, "1");
     let output = support::run(&mut command);
     let text = String::from_utf8_lossy(&output.stdout);
@@ -59,22 +57,6 @@ fn alone_after(test: &str, prepare: &str, body: impl FnOnce()) {
         "{text}\n{}",
         support::complaint(&output)
     );
-}
-
-/// This program, where the ordinary user can reach it.
-fn program() -> &'static PathBuf {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let own = std::env::current_exe().unwrap();
-        if !support::root() {
-            return own;
-        }
-        // Beside the copy of the binary, which is swept when this process is gone.
-        let copy = support::binary().with_file_name("library-test");
-        support::copy_program(&own, &copy);
-        std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
-        copy
-    })
 }
 
 /// A sandbox under a built-in policy with a change.

@@ -57,7 +57,7 @@ fn armed(test: &str, body: impl FnOnce()) {
                 .unwrap(),
         )
     };
-    let mut child = support::ordinary(support::myself())
+    let mut child = support::again()
         .args(["--exact", "--nocapture", "--test-threads=1", test])
         .env(ALONE, "1")
         .current_dir(scratch.join("work"))

@@ -127,7 +127,7 @@ const ALONE: &str = "SANDBOX_TEST_ALONE";
 #[test]
 fn nothing_stays_open() {
     if std::env::var_os(ALONE).is_none() {
-        let mut alone = crate::support::ordinary(crate::support::myself());
+        let mut alone = crate::support::again();
         alone.args(["--exact", "library::nothing_stays_open", "--test-threads=1"]);
         let output = crate::support::run(alone.env(ALONE, "1"));
         let said = String::from_utf8_lossy(&output.stdout);

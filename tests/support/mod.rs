@@ -78,11 +78,24 @@ pub fn ordinary(program: impl AsRef<Path>) -> Command {
     command
 }
 
+/// Where a test program that root's started again finds the binary, which it could not copy.
+pub const REACHABLE: &str = "SANDBOX_TEST_BINARY";
+
 /// The binary at a place that an ordinary user can reach: the target directory
 /// may lie below `/root`.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| reachable("sandbox", Path::new(env!("CARGO_BIN_EXE_sandbox"))))
+    BINARY.get_or_init(|| match std::env::var_os(REACHABLE) {
+        Some(there) => there.into(),
+        None => reachable("sandbox", Path::new(env!("CARGO_BIN_EXE_sandbox"))),
+    })
+}
+
+/// This test program once more, as an ordinary user.
+pub fn again() -> Command {
+    let mut command = ordinary(myself());
+    command.env(REACHABLE, binary());
+    command
 }
 
 /// This test's own executable at such a place.

@@ -190,7 +190,7 @@ fn blocks(pid: u32, number: i32) -> bool {
 
 /// Another process is the caller of the library: this one may be root's.
 fn called(case: &Case) -> (i32, Value) {
-    let mut command = support::ordinary(support::myself());
+    let mut command = support::again();
     command
         .args([
             CALLER,
