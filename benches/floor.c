@@ -4,6 +4,11 @@
  * every byte of its plan. Never run anything with it that you do not trust.
  *
  *     floor PLAN
+ *     floor PLAN SECONDS
+ *
+ * With SECONDS it launches one program after the other for that long, all layers but the
+ * network namespace (which a pool uses again) anew for each, and prints how many, and the
+ * microseconds of processor time of all of it.
  *
  * PLAN is written by the benchmark (cold/floor.rs, which has the same list of kinds):
  * records as `struct record` below, in the order of use, each a multiple of eight
@@ -21,6 +26,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -303,6 +309,42 @@ static _Noreturn void launch(void)
     }
 }
 
+static int once(uint64_t *args, size_t size)
+{
+    int status;
+    long pid = syscall(NR_clone3, args, size);
+    check(pid, "clone3", "");
+    if (pid == 0)
+        launch();
+    check(waitpid((pid_t)pid, &status, 0), "wait", "");
+    return code(status);
+}
+
+static long long used(int who)
+{
+    struct rusage u;
+    check(getrusage(who, &u), "getrusage", "");
+    return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000LL + u.ru_utime.tv_usec +
+        u.ru_stime.tv_usec;
+}
+
+static int again(uint64_t *args, size_t size, long seconds)
+{
+    struct timespec begin, now;
+    long runs = 0;
+    int ended = 0;
+    args[0] &= ~(uint64_t)CLONE_NEWNET;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
+        ended = once(args, size);
+        runs++;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (ended == 0 && now.tv_sec - begin.tv_sec < seconds);
+    printf("%ld %lld\n", runs, used(RUSAGE_SELF) + used(RUSAGE_CHILDREN));
+    fflush(stdout);
+    return ended;
+}
+
 int main(int argc, char **arguments)
 {
     uint64_t args[8] = { /* struct clone_args, as of Linux 5.3 */
@@ -310,14 +352,11 @@ int main(int argc, char **arguments)
             CLONE_NEWNET | NEWCGROUP | CLEAR_SIGHAND,
         0, 0, 0, SIGCHLD,
     };
-    int status, fd = open_at(argc > 1 ? arguments[1] : "", O_RDONLY, 0);
+    int fd = open_at(argc > 1 ? arguments[1] : "", O_RDONLY, 0);
     check(fd, "open", "the plan");
     check(read(fd, plan.bytes, sizeof plan.bytes), "read", "the plan");
     close(fd);
-    long pid = syscall(NR_clone3, args, sizeof args);
-    check(pid, "clone3", "");
-    if (pid == 0)
-        launch();
-    check(waitpid((pid_t)pid, &status, 0), "wait", "");
-    _exit(code(status));
+    if (argc > 2)
+        _exit(again(args, sizeof args, atol(arguments[2])));
+    _exit(once(args, sizeof args));
 }

@@ -2,7 +2,7 @@
 //! --inside`. Beside no sandbox, the floor with the same layers, and bubblewrap.
 
 use crate::place::Place;
-use crate::rows::{self, BARE, BUBBLEWRAP, Row, Started};
+use crate::rows::{self, APART, BARE, BUBBLEWRAP, Row, Started};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -10,7 +10,6 @@ use std::fmt::Write as _;
 /// How often each row is started; they take turns.
 const TURNS: usize = 15;
 const SANDBOX: &str = "sandbox, strict";
-const FLOOR: &str = "floor, strict, pid 1 apart";
 
 /// Nanoseconds of each call, one for each turn, in the order in which they are measured.
 type Calls = Vec<(String, Vec<f64>)>;
@@ -21,7 +20,7 @@ pub fn table(place: &Place) -> Result<String, Box<dyn Error>> {
     let program = program.to_str().ok_or("the name is not UTF-8")?;
     let mut rows = rows::all(place, &[program])?;
     rows.retain(|row| {
-        row.name.starts_with(BUBBLEWRAP) || [BARE, SANDBOX, FLOOR].contains(&&*row.name)
+        row.name.starts_with(BUBBLEWRAP) || [BARE, SANDBOX, APART].contains(&&*row.name)
     });
     let mut measured: BTreeMap<String, Calls> = BTreeMap::new();
     for turn in 0..TURNS {
@@ -38,7 +37,7 @@ pub fn table(place: &Place) -> Result<String, Box<dyn Error>> {
     }
     let rule = "--:|".repeat(calls.len());
     writeln!(text, "\n|---|{rule}")?;
-    let floor = measured.get(FLOOR);
+    let floor = measured.get(APART);
     for row in &rows {
         let calls = &measured[&row.name];
         let cells = calls

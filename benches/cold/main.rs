@@ -7,6 +7,7 @@
 //! $ cargo bench --bench cold -- 1000
 //! $ cargo bench --bench cold -- --probe           # what a program finds in each row
 //! $ cargo bench --bench cold -- --inside          # what calls cost inside
+//! $ cargo bench --bench cold -- --rate            # floors in a loop, without a network
 //! $ cargo bench --bench cold -- --write docs      # the tables and the plot of the page
 //! ```
 //!
@@ -26,6 +27,7 @@ mod peers;
 mod place;
 mod plot;
 mod probe;
+mod rate;
 mod rows;
 mod table;
 
@@ -64,6 +66,7 @@ struct Asked {
     turns: usize,
     probe: bool,
     inside: bool,
+    rate: bool,
     write: Option<PathBuf>,
 }
 
@@ -93,6 +96,10 @@ fn bench() -> Result<(), Box<dyn Error>> {
             print!("{}", inside::table(&place)?);
             return Ok(());
         }
+        if asked.rate {
+            print!("{}", rate::text(&place)?);
+            return Ok(());
+        }
         return measure(&place, &asked);
     }
     let sandbox = std::env::var_os("SANDBOX")
@@ -111,7 +118,7 @@ fn bench() -> Result<(), Box<dyn Error>> {
         return Err("nothing was measured".into());
     }
     match &asked.write {
-        Some(directory) if !asked.probe && !asked.inside => write(place, directory),
+        Some(directory) if !(asked.probe || asked.inside || asked.rate) => write(place, directory),
         _ => Ok(()),
     }
 }
@@ -121,6 +128,7 @@ fn asked(words: &[String]) -> Result<Asked, Box<dyn Error>> {
         turns: TURNS,
         probe: false,
         inside: false,
+        rate: false,
         write: None,
     };
     let mut words = words.iter();
@@ -129,6 +137,7 @@ fn asked(words: &[String]) -> Result<Asked, Box<dyn Error>> {
             "--bench" => {}
             "--probe" => asked.probe = true,
             "--inside" => asked.inside = true,
+            "--rate" => asked.rate = true,
             "--write" => {
                 asked.write = Some(words.next().ok_or("--write wants a directory")?.into())
             }

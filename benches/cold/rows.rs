@@ -11,7 +11,7 @@ use sandbox::policy::{Context, Policy};
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The shipped policies that a program is run under.
@@ -20,6 +20,8 @@ const POLICIES: [&str; 4] = ["strict", "compile", "agent", "judge"];
 /// Rows that others are divided by.
 pub const BARE: &str = "no sandbox";
 pub const FLOOR: &str = "floor, strict";
+/// The same with a process for pid 1, as `sandbox` has.
+pub const APART: &str = "floor, strict, pid 1 apart";
 pub const BUBBLEWRAP: &str = "bubblewrap";
 
 /// One row.
@@ -181,6 +183,11 @@ fn ours(
     Ok(())
 }
 
+/// What the floor of this name reads.
+pub fn plan_file(place: &Place, name: &str) -> PathBuf {
+    place.state().join(name.replace([',', ' '], "-"))
+}
+
 fn floors(
     rows: &mut Vec<Row>,
     place: &Place,
@@ -198,7 +205,7 @@ fn floors(
                 return Ok(());
             }
         };
-        let file = place.state().join(name.replace([',', ' '], "-"));
+        let file = plan_file(place, &name);
         fs::write(&file, records)?;
         let mut launch = Launch::new(program);
         launch.arg(file);
@@ -216,7 +223,7 @@ fn floors(
         &format!("{checks}; the program is pid 1"),
     )?;
     if policy == "strict" {
-        one(format!("{name}, pid 1 apart"), true, checks)?;
+        one(APART.into(), true, checks)?;
     }
     Ok(())
 }
