@@ -245,7 +245,9 @@ impl Paper {
                 } else {
                     at.join(rest)
                 };
-                if let Some((_, attributes)) = self.host_node(&name, tree) {
+                // Behind another mount it is not seen by this name.
+                let seen = self.seen(&name) == What::Host(found.real.clone());
+                if let Some((_, attributes)) = self.host_node(&name, tree).filter(|_| seen) {
                     assert!(attributes.read_only, "{name:?} is the policy");
                 }
             }
