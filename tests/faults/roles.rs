@@ -1,6 +1,7 @@
 //! Which process of the run makes a call, by what the kernel says of it.
 //! It must not guess: a process that fits no role has none, and no fault.
 
+use crate::support;
 use std::collections::HashMap;
 
 /// The processes of a run.
@@ -107,7 +108,8 @@ impl Roles {
         }
         // The one that was made first need not be the first that gets a processor.
         let first_inside = |pid: &u32| numbers(&pid.to_string(), "NSpid:").last() == Some(&1);
-        for made in children_of(parent).into_iter().chain([pid]) {
+        let made = support::children_of(parent).unwrap_or_default();
+        for made in made.into_iter().chain([pid]) {
             if !self.of_worker.contains(&made) && first_inside(&made) {
                 self.of_worker.push(made);
             }
@@ -130,15 +132,6 @@ fn numbers(pid: &str, name: &str) -> Vec<u32> {
 
 fn parent_of(pid: u32) -> Option<u32> {
     numbers(&pid.to_string(), "PPid:").first().copied()
-}
-
-/// Oldest first; none where the kernel does not list them (CONFIG_PROC_CHILDREN).
-fn children_of(pid: u32) -> Vec<u32> {
-    let list = format!("/proc/{pid}/task/{pid}/children");
-    let list = std::fs::read_to_string(list).unwrap_or_default();
-    list.split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect()
 }
 
 fn payload_of(init: Role) -> Option<Role> {

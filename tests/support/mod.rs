@@ -98,6 +98,20 @@ pub fn again() -> Command {
     command
 }
 
+/// The children of a process, oldest first for each of its threads; none where the kernel does
+/// not list them (CONFIG_PROC_CHILDREN).
+pub fn children_of(pid: u32) -> io::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+        let text = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        found.extend(
+            text.split_whitespace()
+                .map(|pid| pid.parse::<u32>().unwrap()),
+        );
+    }
+    Ok(found)
+}
+
 /// This test's own executable at such a place.
 pub fn myself() -> &'static Path {
     static MYSELF: OnceLock<PathBuf> = OnceLock::new();
