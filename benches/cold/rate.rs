@@ -5,26 +5,27 @@ use crate::place::Place;
 use crate::rows::{self, APART};
 use std::error::Error;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const SECONDS: u32 = 5;
 
 /// Measures one at a time, and one on every processor.
 pub fn text(place: &Place) -> Result<String, Box<dyn Error>> {
+    let floor = place.program("floor").ok_or("it was not compiled")?;
     let nothing = place.nothing();
+    let words = [nothing
+        .to_str()
+        .ok_or("the directory's name is not UTF-8")?];
+    let (_, plan) = rows::plan(place, "strict", &words)?;
     // What the floor reads is written there.
-    rows::all(
-        place,
-        &[nothing
-            .to_str()
-            .ok_or("the directory's name is not UTF-8")?],
-    )?;
+    rows::floors(&mut Vec::new(), place, &floor, "strict", &plan)?;
     let all = std::thread::available_parallelism()?.get();
     let mut text = String::from(
         "`strict`, floors with pid 1 apart, without a network namespace, one after the other\n",
     );
     for at_once in [1, all] {
-        let (runs, used_us) = rate(place, at_once)?;
+        let (runs, used_us) = rate(place, &floor, at_once)?;
         writeln!(
             text,
             "{at_once} at a time: {} runs/s, {:.2} ms of processor time each",
@@ -36,10 +37,9 @@ pub fn text(place: &Place) -> Result<String, Box<dyn Error>> {
 }
 
 /// How many runs there were, and what they used.
-fn rate(place: &Place, at_once: usize) -> Result<(u64, u64), Box<dyn Error>> {
-    let floor = place.program("floor").ok_or("it was not compiled")?;
+fn rate(place: &Place, floor: &Path, at_once: usize) -> Result<(u64, u64), Box<dyn Error>> {
     let start = |_| {
-        Command::new(&floor)
+        Command::new(floor)
             .arg(rows::plan_file(place, APART))
             .arg(SECONDS.to_string())
             .stdin(Stdio::null())

@@ -133,7 +133,8 @@ pub fn library(rows: &mut Vec<Row>, place: &Place) -> Result<(), Box<dyn Error>>
     Ok(())
 }
 
-fn plan(place: &Place, policy: &str, words: Words) -> Result<(Policy, Plan), Box<dyn Error>> {
+/// The policy and its plan for these words.
+pub fn plan(place: &Place, policy: &str, words: Words) -> Result<(Policy, Plan), Box<dyn Error>> {
     let context = Context {
         cwd: place.work(),
         // Not around the working directory, which some policies let it write to.
@@ -188,7 +189,8 @@ pub fn plan_file(place: &Place, name: &str) -> PathBuf {
     place.state().join(name.replace([',', ' '], "-"))
 }
 
-fn floors(
+/// The floors of one policy: each with its plan in a file.
+pub fn floors(
     rows: &mut Vec<Row>,
     place: &Place,
     program: &Path,
