@@ -1,5 +1,7 @@
 //! The mount plans of representative file maps, word for word, and the refusals.
 
+#[path = "mounts_golden/links.rs"]
+mod links;
 mod mounts_host;
 
 use mounts_host::{Tree, host, nothing, policy, rule, text, tmpfs};
@@ -29,34 +31,6 @@ fn git(source: &str) -> FileRule {
         git: true,
         ..host(source, Access::Write)
     }
-}
-
-#[test]
-fn a_host_link_stays_a_link_where_its_target_is_shown() {
-    let tree = [
-        "/usr/bin/sh*",
-        "/usr/lib/x",
-        "/bin -> usr/bin",
-        "/lib -> usr/lib",
-    ];
-    let rules = vec![
-        ("/bin", host("/bin", Access::Exec)),
-        ("/bin/sh", nothing()),
-        ("/lib", host("/lib", Access::Read)),
-        ("/usr", host("/usr", Access::Exec)),
-    ];
-    // The rule for /bin/sh goes through our own link; /lib is narrower than
-    // /usr and so a mount of its own.
-    assert_eq!(
-        plan(rules, &tree, &[]),
-        "symlink /bin -> usr/bin\n\
-         directory /lib 755\n\
-         bind /lib from /usr/lib ro noexec\n\
-         directory /usr 755\n\
-         bind /usr from /usr ro\n\
-         mask /usr/bin/sh file\n\
-         seal /\n"
-    );
 }
 
 #[test]
@@ -431,65 +405,6 @@ fn rules_with_nothing_to_do_vanish() {
          bind /w from /w rw noexec\n\
          seal /\n"
     );
-}
-
-#[test]
-fn a_link_inside_a_read_only_tree_is_followed_within_it_only() {
-    let tree = [
-        "/usr/real/x",
-        "/usr/link -> real",
-        "/usr/out -> /var/x",
-        "/var/x",
-    ];
-    let rules = |at: &'static str| vec![("/usr", host("/usr", Access::Exec)), (at, nothing())];
-    assert_eq!(
-        plan(rules("/usr/link/x"), &tree, &["/usr/link/x"]),
-        "directory /usr 755\nbind /usr from /usr ro\nmask /usr/real/x file\nseal /\n"
-    );
-    let refused = refusal(rules("/usr/out"), &tree, &[]);
-    assert!(
-        refused.contains("leads out of `/usr`, to `/var/x`"),
-        "{refused}"
-    );
-}
-
-#[test]
-fn a_link_that_leads_below_a_rule_placed_later_is_refused() {
-    let tree = ["/usr/real/x", "/usr/link -> real", "/other/x"];
-    let rules = |place: &'static str| {
-        vec![
-            ("/usr", host("/usr", Access::Exec)),
-            ("/usr/link/x", nothing()),
-            (place, host("/other", Access::Read)),
-        ]
-    };
-    let asked = ["/usr/link/x", "/usr/none"];
-    assert_eq!(
-        refusal(rules("/usr/real"), &tree, &asked),
-        "`/usr/real/x` (rule p.toml:2) lies, through a symbolic link, below `/usr/real` which \
-         has a rule of its own"
-    );
-    assert!(plan(rules("/x"), &tree, &asked).contains("mask /usr/real/x file"));
-}
-
-#[test]
-fn a_source_behind_a_link_that_the_program_could_replace_is_refused() {
-    let tree = ["/src/in/", "/src/a -> in", "/src/b -> ../key", "/key/k"];
-    let rules = |source: &str, access| {
-        let work = ("/work", host("/src", access));
-        vec![work, ("/x", host(source, Access::Read))]
-    };
-    for source in ["/src/b", "/src/b/k"] {
-        let refused = refusal(rules(source, Access::Write), &tree, &[source]);
-        assert!(
-            refused.contains("cannot follow `/src/b` (rule p.toml:2) to `/key"),
-            "{refused}"
-        );
-        assert!(refused.contains("the program may replace that symbolic link"));
-        assert!(plan(rules(source, Access::Read), &tree, &[source]).contains("bind /x from /key"));
-    }
-    // What it leads to is the program's anyway.
-    assert!(plan(rules("/src/a", Access::Write), &tree, &[]).contains("bind /x from /src/in"));
 }
 
 #[test]

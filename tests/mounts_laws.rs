@@ -36,7 +36,10 @@ fn plan(rules: &BTreeMap<PathBuf, FileRule>, tree: &Tree) -> Option<(Mounts, Res
 }
 
 /// Fails where too few maps were accepted, so that no law holds for want of examples.
+/// `SANDBOX_TEST_LAWS=100` draws a hundred times as many.
 fn law<S: Strategy>(strategy: S, cases: u32, at_least: u32, test: impl Fn(S::Value) -> Option<()>) {
+    let times = std::env::var("SANDBOX_TEST_LAWS").map_or(1, |times| times.parse().unwrap());
+    let (cases, at_least) = (cases * times, at_least * times);
     let accepted = Cell::new(0);
     let config = Config {
         cases,
@@ -65,15 +68,21 @@ fn real(tree: &Tree, path: &Path) -> Option<PathBuf> {
     }
 }
 
+fn nearest_above<'r>(
+    rules: &'r BTreeMap<PathBuf, FileRule>,
+    at: &Path,
+) -> Option<(&'r PathBuf, &'r FileRule)> {
+    at.ancestors()
+        .skip(1)
+        .find_map(|above| rules.get_key_value(above))
+}
+
 /// The rules that name something, by the words of the file format alone. For
 /// trees without links.
 fn effective(rules: &BTreeMap<PathBuf, FileRule>, tree: &Tree) -> BTreeMap<PathBuf, FileRule> {
     let mut kept: BTreeMap<PathBuf, FileRule> = BTreeMap::new();
     for (at, rule) in rules {
-        let above = at
-            .ancestors()
-            .skip(1)
-            .find_map(|path| kept.get_key_value(path));
+        let above = nearest_above(&kept, at);
         let there = match (&rule.content, above) {
             (Content::Host(source), _) => tree.get(source).is_some(),
             (Content::Nothing, Some((above, over))) => match &over.content {
@@ -135,6 +144,40 @@ fn allows(wide: Access, narrow: Access) -> bool {
     (wide != Access::None || narrow == Access::None)
         && (wide.writes() || !narrow.writes())
         && (wide.executes() || !narrow.executes())
+}
+
+/// At the path that a rule names, links followed, there is never more than it allows:
+/// also where it adds nothing to what is around it, and no mount is made for it.
+#[test]
+fn no_rule_is_exceeded_at_its_own_path() {
+    let seen = Cell::new(0u32);
+    law((tree(true), map()), MANY, 1_000, |(tree, rules)| {
+        let (mounts, _) = plan(&rules, &tree)?;
+        let paper = Paper::after(&mounts, &tree);
+        for (at, rule) in &rules {
+            // What it speaks of on the host; that may be missing, or a link to nowhere.
+            let spoken = match (&rule.content, nearest_above(&rules, at)) {
+                (Content::Host(source), _) => Some(source.clone()),
+                (_, Some((above, over))) => match &over.content {
+                    Content::Host(source) => Some(source.join(at.strip_prefix(above).unwrap())),
+                    _ => None,
+                },
+                _ => None,
+            };
+            if spoken.is_some_and(|spoken| real(&tree, &spoken).is_none()) {
+                continue;
+            }
+            let done = paper.at(at);
+            assert!(
+                !paper.exceeds(at, rule.access),
+                "{}: {done:?}\n{tree:#?}\n{rules:#?}",
+                at.display()
+            );
+            seen.set(seen.get() + u32::from(done != Seen::Nothing));
+        }
+        Some(())
+    });
+    assert!(seen.get() > 1_000, "{}", seen.get());
 }
 
 #[test]

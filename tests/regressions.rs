@@ -339,6 +339,31 @@ fn what_is_hidden_has_no_second_name() {
     assert_eq!(output.stdout, b"secret", "{}", complaint(&output));
 }
 
+/// A rule that added nothing to the tree around it was forgotten; another rule, through a
+/// link, then made what it speaks of writable.
+#[test]
+fn a_rule_that_adds_nothing_is_not_forgotten() {
+    let scratch = Scratch::new();
+    scratch.directory("tree");
+    let kept = scratch.directory("tree/kept");
+    let link = scratch.join("tree/link");
+    std::os::unix::fs::symlink("kept", &link).unwrap();
+    let mut command = sandbox();
+    command.arg("--exec").arg(scratch.join("tree"));
+    command.arg("--exec").arg(&kept).arg("--write").arg(&link);
+    command.args(["--", "/bin/touch"]).arg(kept.join("new"));
+    let output = run(&mut command);
+    let kept = kept.display();
+    assert_eq!(
+        complaint(&output),
+        format!(
+            "sandbox: rule --exec allows \"exec\" at `{kept}`, where rule --write for `{kept}` \
+             allows \"write\"\nhint: drop one of the two, or let both say the same\n"
+        )
+    );
+    assert_eq!(code(&output), 125);
+}
+
 /// pid 1 has a copy of the caller's memory. What keeps the program from reading it is
 /// Landlock and hidepid as well, so this looks from outside: the files of a process
 /// that is not dumpable belong to root (proc(5)).

@@ -10,6 +10,7 @@ mod mounts_host;
 mod paper;
 
 use super::bytes::{Bytes, printable};
+use mounts_host::paper::Paper as Root;
 use mounts_host::{Node, Tree, rule};
 use sandbox::host::paths::DEVICES;
 use sandbox::host::{Host, PathFact};
@@ -255,6 +256,16 @@ fn hold(case: &Case, mounts: &Mounts, files: &ResolvedFiles) {
         paper.agrees(path, files, &case.tree);
     }
     paper.keeps(&case.policy.sources, &case.tree);
+    let root = Root::after(mounts, &case.tree);
+    for (at, rule) in &case.policy.files {
+        let Content::Host(source) = &rule.content else {
+            continue;
+        };
+        // An optional rule may speak of nothing.
+        if let PathFact::Found(_) = case.tree.fact(source) {
+            assert!(!root.exceeds(at.as_path(), rule.access), "{at:?}: {rule:?}");
+        }
+    }
     for abi in [1 + case.host.landlock_abi % 9, 9] {
         let domain = landlock::resolve(files, case.policy.network, abi).expect("a domain");
         for (at, rights) in &domain.rules {

@@ -19,6 +19,7 @@ mod tree;
 mod source;
 mod links;
 mod place;
+mod unmade;
 mod program;
 mod git;
 mod itself;

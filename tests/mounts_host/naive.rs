@@ -117,7 +117,7 @@ impl<'t> Naive<'t> {
                 Content::Text(_) => What::Text,
                 other => panic!("not drawn: {other:?}"),
             };
-            if let Some(place) = naive.place(at, &what, rule.access) {
+            if let Some(place) = naive.place(at, &what) {
                 naive.placed.insert(place, (what, rule.access));
             }
         }
@@ -177,10 +177,10 @@ impl<'t> Naive<'t> {
 
     /// Where a rule stands: behind the links of our own, and in a host's tree
     /// where the host's links lead. `None` where nothing can stand.
-    fn place(&self, at: &Path, what: &What, access: Access) -> Option<PathBuf> {
+    fn place(&self, at: &Path, what: &What) -> Option<PathBuf> {
         let parent = self.through_own_links(at.parent()?);
         let place = parent.join(at.file_name()?);
-        let Some((above, (What::Host(source), around))) = self.governing(place.parent()?) else {
+        let Some((above, (What::Host(source), _))) = self.governing(place.parent()?) else {
             return Some(place);
         };
         let position = join(source, place.strip_prefix(above).unwrap());
@@ -188,14 +188,17 @@ impl<'t> Naive<'t> {
         let real = self.real(&position);
         let real = match what {
             What::Hidden => real?,
-            _ => real.unwrap_or(position),
+            _ => real.unwrap_or_else(|| position.clone()),
         };
-        // What the tree around says of it already: nothing is added.
-        if *what == What::Host(real.clone()) && access == *around {
-            return None;
-        }
-        let rest = real.strip_prefix(source).ok()?;
-        Some(join(above, rest))
+        // In the nearest of the trees around it that are one.
+        place.ancestors().skip(1).find_map(|above| {
+            let What::Host(source) = &self.placed.get(above)?.0 else {
+                return None;
+            };
+            let rest = real.strip_prefix(source).ok()?;
+            let same = join(source, place.strip_prefix(above).ok()?) == position;
+            same.then(|| join(above, rest))
+        })
     }
 
     fn through_own_links(&self, path: &Path) -> PathBuf {

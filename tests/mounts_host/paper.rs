@@ -5,6 +5,7 @@
 use super::naive::{Seen, Step, arrive, join};
 use super::{Node, Tree};
 use sandbox::plan::{Mounts, Op};
+use sandbox::policy::Access;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -185,5 +186,17 @@ impl<'t> Paper<'t> {
     /// The same, and where that is.
     pub fn arrive(&self, path: &Path) -> (PathBuf, Seen) {
         arrive(path, |place| self.step(place))
+    }
+
+    /// Can the program do more at the path of a rule, links followed, than the rule allows?
+    pub fn exceeds(&self, at: &Path, access: Access) -> bool {
+        match self.at(at) {
+            Seen::Nothing | Seen::Passage => false,
+            _ if access == Access::None => true,
+            Seen::Directory { write } => write && !access.writes(),
+            Seen::File { write, execute } => {
+                (write && !access.writes()) || (execute && !access.executes())
+            }
+        }
     }
 }

@@ -12,9 +12,10 @@ use super::links::{Links, own_links};
 use super::rules::Rules;
 use super::source::{check_source, host_thing, verb};
 use super::tree::{Entry, Over, ResolvedFiles, Thing, join, walk};
+use super::unmade::Unmade;
 use super::{errno_text, fact, quote, synthetic};
 use crate::host::normal::{joined, normal, within};
-use crate::host::paths::{DEVICES, above, rest};
+use crate::host::paths::{self, DEVICES, above, rest};
 use crate::host::{Found, Host, Kind, PathFact};
 use crate::plan::Refusal;
 use crate::policy::{Access, Content, FileRule, Policy};
@@ -48,6 +49,7 @@ pub(super) fn place(
         files: ResolvedFiles::with_capacity(2 * policy.files.len()),
         displaced: Vec::new(),
         gone: Vec::new(),
+        unmade: Vec::new(),
     };
     // In the order of real places, so that what encloses a rule is placed first.
     let mut order = Vec::new();
@@ -59,6 +61,9 @@ pub(super) fn place(
         placer.rule(place, at, rule)?;
     }
     placer.still_true()?;
+    for rule in &placer.unmade {
+        rule.check(&placer.files)?;
+    }
     Ok((placer.files, placer.gone))
 }
 
@@ -70,10 +75,11 @@ struct Placer<'p> {
     /// What lies below another entry than it was judged to.
     displaced: Vec<PathBuf>,
     gone: Vec<Gone>,
+    unmade: Vec<Unmade<'p>>,
 }
 
-impl Placer<'_> {
-    fn rule(&mut self, place: PathBuf, at: &Path, rule: &FileRule) -> Result<(), Refusal> {
+impl<'p> Placer<'p> {
+    fn rule(&mut self, place: PathBuf, at: &'p Path, rule: &'p FileRule) -> Result<(), Refusal> {
         let origin = rule.origin.as_str();
         if at.as_os_str() == "/" {
             return match rule.content == Content::Nothing || rule.access == Access::None {
@@ -147,7 +153,12 @@ impl Placer<'_> {
     }
 
     /// What the rule puts there; `None` where an optional source is missing.
-    fn thing(&self, at: &Path, place: &Path, rule: &FileRule) -> Result<Option<Thing>, Refusal> {
+    fn thing(
+        &mut self,
+        at: &'p Path,
+        place: &Path,
+        rule: &'p FileRule,
+    ) -> Result<Option<Thing>, Refusal> {
         if rule.access == Access::None {
             return Ok(Some(Thing::Hidden));
         }
@@ -158,7 +169,12 @@ impl Placer<'_> {
                 if let Some(text) = self.links.get(place.as_os_str())
                     && source == at
                 {
-                    return Ok(Some(Thing::Link(text.clone())));
+                    let link = Thing::Link(text.clone());
+                    if let PathFact::Found(found) = fact(self.host, source)? {
+                        let to = found.real.clone();
+                        self.unmade.push(Unmade::new(at, rule, found, to));
+                    }
+                    return Ok(Some(link));
                 }
                 match fact(self.host, source)? {
                     PathFact::Found(found) => {
@@ -240,9 +256,9 @@ impl Placer<'_> {
     /// Where the rule really stands; `None` when it adds nothing.
     fn mount_point(
         &mut self,
-        at: &Path,
+        at: &'p Path,
         place: PathBuf,
-        rule: &FileRule,
+        rule: &'p FileRule,
         thing: &Thing,
         access: Access,
     ) -> Result<Option<(PathBuf, Option<Over>)>, Refusal> {
@@ -317,6 +333,13 @@ impl Placer<'_> {
             && access == enclosing.access
             && (found.real == position || !writable)
         {
+            let place = match paths::rest(source, tree) {
+                Some(rest) => join(above, rest),
+                // Out of the tree, where all names mean what they mean on the host.
+                None if above.as_os_str() == tree.as_os_str() => found.real.clone(),
+                None => self.behind_link(at, rule, above, enclosing, tree, found)?,
+            };
+            self.unmade.push(Unmade::new(at, rule, found, place));
             return Ok(None);
         }
         let mut place = place;
