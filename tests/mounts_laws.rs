@@ -68,21 +68,15 @@ fn real(tree: &Tree, path: &Path) -> Option<PathBuf> {
     }
 }
 
-fn nearest_above<'r>(
-    rules: &'r BTreeMap<PathBuf, FileRule>,
-    at: &Path,
-) -> Option<(&'r PathBuf, &'r FileRule)> {
-    at.ancestors()
-        .skip(1)
-        .find_map(|above| rules.get_key_value(above))
-}
-
 /// The rules that name something, by the words of the file format alone. For
 /// trees without links.
 fn effective(rules: &BTreeMap<PathBuf, FileRule>, tree: &Tree) -> BTreeMap<PathBuf, FileRule> {
     let mut kept: BTreeMap<PathBuf, FileRule> = BTreeMap::new();
     for (at, rule) in rules {
-        let above = nearest_above(&kept, at);
+        let above = at
+            .ancestors()
+            .skip(1)
+            .find_map(|path| kept.get_key_value(path));
         let there = match (&rule.content, above) {
             (Content::Host(source), _) => tree.get(source).is_some(),
             (Content::Nothing, Some((above, over))) => match &over.content {
@@ -147,24 +141,23 @@ fn allows(wide: Access, narrow: Access) -> bool {
 }
 
 /// At the path that a rule names, links followed, there is never more than it allows:
-/// also where it adds nothing to what is around it, and no mount is made for it.
+/// also where it adds nothing to what is around it, and no mount is made for it. For maps
+/// in which everything has its host's name: elsewhere links can mean something else inside.
 #[test]
 fn no_rule_is_exceeded_at_its_own_path() {
     let seen = Cell::new(0u32);
-    law((tree(true), map()), MANY, 1_000, |(tree, rules)| {
+    law((tree(true), map()), MANY, 1_000, |(tree, mut rules)| {
+        rules.retain(|at, rule| {
+            if let Content::Host(source) = &mut rule.content {
+                source.clone_from(at);
+            }
+            at.starts_with("/h") && matches!(rule.content, Content::Host(_) | Content::Nothing)
+        });
         let (mounts, _) = plan(&rules, &tree)?;
         let paper = Paper::after(&mounts, &tree);
         for (at, rule) in &rules {
-            // What it speaks of on the host; that may be missing, or a link to nowhere.
-            let spoken = match (&rule.content, nearest_above(&rules, at)) {
-                (Content::Host(source), _) => Some(source.clone()),
-                (_, Some((above, over))) => match &over.content {
-                    Content::Host(source) => Some(source.join(at.strip_prefix(above).unwrap())),
-                    _ => None,
-                },
-                _ => None,
-            };
-            if spoken.is_some_and(|spoken| real(&tree, &spoken).is_none()) {
+            // Optional, hidden and missing, or a link to nowhere.
+            if real(&tree, at).is_none() {
                 continue;
             }
             let done = paper.at(at);
@@ -201,7 +194,8 @@ fn a_further_restriction_never_widens() {
                 let Content::Host(source) = &over.content else {
                     return None;
                 };
-                if over.access == Access::None {
+                // Through a link it may be hidden already, and would be shown.
+                if !allows(before.access_at(&at)?, Access::Read) {
                     return None;
                 }
                 let source = real(&tree, source)?.join(at.strip_prefix(above).unwrap());
