@@ -288,8 +288,13 @@ fn hold(case: &Case, mounts: &Mounts, files: &ResolvedFiles) {
 /// Where everything has its host's name, no rule is exceeded at the path that it names.
 fn own_paths(case: &Case, mounts: &Mounts) {
     let rules = &case.policy.files;
+    // What a link leads to would be bound under the link's name.
+    let real = |path: &Path| match case.tree.fact(path) {
+        PathFact::Found(found) => found.real == path,
+        _ => true,
+    };
     let own = |at: &InsidePath, rule: &FileRule| match &rule.content {
-        Content::Host(source) => source == at.as_path(),
+        Content::Host(source) => source == at.as_path() && real(source),
         content => *content == Content::Nothing,
     };
     if !rules.iter().all(|(at, rule)| own(at, rule)) {
